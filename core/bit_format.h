@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_CORE_BIT_FORMAT_H_
+#define BITPACT_CORE_BIT_FORMAT_H_
+
+// One way to store a weight matrix in few bits: unsigned codes q of `bits`
+// bits, one scale and at most one zero-point for each group of consecutive
+// weights of a row (a row holds the weights of one output, so groups run along
+// the input dimension). A stored value means
+//
+//   w = scale * q - shift
+//
+// where shift is stored as such (kFloat16, kFloat32: Quanto's float shift,
+// HQQ's zero times scale), or is scale * zero_point with an integer zero-point
+// (kUint8: GPTQ), or is scale * 2^(bits-1) and not stored at all (kNone: the
+// symmetric formats).
+//
+// The size functions below are what the packed arrays take, to the byte; code,
+// plans and tests all use them.
+
+#include <array>
+#include <compare>
+#include <cstdint>
+#include <span>
+#include <string>
+
+#include "core/error.h"
+
+namespace bitpact {
+
+enum class ScaleType : std::uint8_t { kFloat16, kFloat32 };
+enum class ZeroPointType : std::uint8_t { kNone, kUint8, kFloat16, kFloat32 };
+
+struct BitFormat {
+  // Nominal code width, 2..8.
+  int bits = 4;
+  // Weights of a row that share one scale; 0: the whole row. The last group of
+  // a row is shorter when group_size does not divide the row.
+  int group_size = 0;
+  ScaleType scale_type = ScaleType::kFloat16;
+  ZeroPointType zero_point_type = ZeroPointType::kFloat16;
+
+  [[nodiscard]] constexpr bool symmetric() const {
+    return zero_point_type == ZeroPointType::kNone;
+  }
+  auto operator<=>(const BitFormat&) const = default;
+};
+
+// kInvalidArgument names the field, its value and the rule.
+Expected<void> Validate(const BitFormat& format);
+
+// "int4-g64-asym", "int3-row-sym", "int4-g128-u8zp", with "-f32" behind when
+// the scales are float32 ("int2-g64-asym-f32": float32 shift as well).
+std::string FormatName(const BitFormat& format);
+// Reads such a name back; kInvalidArgument quotes it.
+Expected<BitFormat> ParseFormatName(const std::string& name);
+
+// Quanto's rule for the group size of a matrix with `cols` inputs: `wanted`,
+// reduced by 32 (not below 32) until it divides `cols`; 0 (the whole row) when
+// nothing divides or when `cols` <= `wanted`.
+int QuantoGroupSize(int wanted, std::int64_t cols);
+
+// --- sizes ------------------------------------------------------------------
+
+// Codes are stored as bit planes of 8, 4, 2 and 1 bits (a 3-bit code is a 2-bit
+// plane of its low bits and a 1-bit plane): every plane unpacks with shifts
+// that do not cross bytes. Lowest plane first; unused entries are 0.
+constexpr std::array<int, 3> PlaneBits(int bits) {
+  switch (bits) {
+    case 2:
+      return {2, 0, 0};
+    case 3:
+      return {2, 1, 0};
+    case 4:
+      return {4, 0, 0};
+    case 5:
+      return {4, 1, 0};
+    case 6:
+      return {4, 2, 0};
+    case 7:
+      return {4, 2, 1};
+    default:
+      return {8, 0, 0};
+  }
+}
+
+// Bytes of the codes of one row; each plane of a row starts at a byte.
+constexpr std::int64_t RowCodeBytes(int bits, std::int64_t cols) {
+  std::int64_t bytes = 0;
+  for (const int plane : PlaneBits(bits)) bytes += (cols * plane + 7) / 8;
+  return bytes;
+}
+
+constexpr std::int64_t GroupsPerRow(const BitFormat& format,
+                                    std::int64_t cols) {
+  return format.group_size <= 0 || format.group_size >= cols
+             ? 1
+             : (cols + format.group_size - 1) / format.group_size;
+}
+
+constexpr std::int64_t ScaleBytes(ScaleType type) {
+  return type == ScaleType::kFloat16 ? 2 : 4;
+}
+
+constexpr std::int64_t ZeroPointBytes(ZeroPointType type) {
+  switch (type) {
+    case ZeroPointType::kNone:
+      return 0;
+    case ZeroPointType::kUint8:
+      return 1;
+    case ZeroPointType::kFloat16:
+      return 2;
+    default:
+      return 4;
+  }
+}
+
+// Bytes of a [rows, cols] matrix in this format: codes + scales + zero-points.
+constexpr std::int64_t StoredBytes(const BitFormat& format,
+                                   std::int64_t rows,
+                                   std::int64_t cols) {
+  return rows * (RowCodeBytes(format.bits, cols) +
+                 GroupsPerRow(format, cols) *
+                     (ScaleBytes(format.scale_type) +
+                      ZeroPointBytes(format.zero_point_type)));
+}
+
+}  // namespace bitpact
+
+#endif  // BITPACT_CORE_BIT_FORMAT_H_

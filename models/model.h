@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_MODELS_MODEL_H_
+#define BITPACT_MODELS_MODEL_H_
+
+// A decoder-only transformer of the Llama architecture in full precision:
+// RMSNorm, rotary embedding in the rotate-half form, grouped-query attention,
+// SwiGLU, tied or untied embeddings. Touvron et al., LLaMA (2023), section 2.2;
+// Llama 2 (2023) for grouped-query attention.
+
+#include <array>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "core/unit.h"
+
+namespace bitpact {
+
+// Sizes and constants from config.json; all counts > 0 and consistent once
+// ReadModelConfig has returned them.
+struct ModelConfig {
+  std::string architecture;  // "LlamaForCausalLM"
+  int hidden_size = 0;
+  int intermediate_size = 0;
+  int num_layers = 0;
+  int num_heads = 0;
+  int num_kv_heads = 0;  // divides num_heads
+  int head_dim = 0;      // even
+  int vocab_size = 0;
+  int context = 0;  // max_position_embeddings
+  float rms_norm_eps = 1e-5F;
+  float rope_theta = 10000.0F;
+  bool tied_embeddings = false;
+  int bos_token_id = 1;
+};
+
+// Reads and checks a Hugging Face config.json. kUnsupported: another
+// architecture, activation, rope scaling or biases (the field and its value are
+// named).
+Expected<ModelConfig> ReadModelConfig(const std::filesystem::path& file);
+
+// The matrices of a block that may be stored in few bits, in this order.
+enum class LinearKind : std::uint8_t { kQ, kK, kV, kO, kGate, kUp, kDown };
+inline constexpr int kLinearsPerBlock = 7;
+
+// A model's weights as float32, immutable and shared between threads.
+class Model {
+ public:
+  // Loads config.json and model.safetensors of a Hugging Face folder. Values
+  // are widened to float32. kDataLoss: truncated or contradictory file, NaN or
+  // infinity (tensor and index named); kNotFound: file or tensor missing;
+  // kInvalidArgument: a tensor of the wrong shape.
+  static Expected<Model> Load(const std::filesystem::path& folder);
+
+  [[nodiscard]] const ModelConfig& config() const { return config_; }
+  [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
+  // Of config.json and the weights file together (core/hash.h).
+  [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
+
+  // [vocab_size, hidden_size]
+  [[nodiscard]] std::span<const float> embedding() const;
+  // [vocab_size, hidden_size]; the embedding when tied.
+  [[nodiscard]] std::span<const float> head() const;
+  // [hidden_size]
+  [[nodiscard]] std::span<const float> final_norm() const;
+  [[nodiscard]] std::span<const float> attention_norm(int layer) const;
+  [[nodiscard]] std::span<const float> mlp_norm(int layer) const;
+  // [rows, cols] of linear(layer, kind)'s shape.
+  [[nodiscard]] std::span<const float> linear(int layer, LinearKind kind) const;
+  // Name and shape; "model.layers.0.self_attn.q_proj.weight".
+  [[nodiscard]] UnitMatrix linear_matrix(int layer, LinearKind kind) const;
+
+  // Bytes on disk of everything that is not a block's linear matrix (embedding,
+  // head, norms), in the checkpoint's own type.
+  [[nodiscard]] std::int64_t kept_bytes() const { return kept_bytes_; }
+  // Bytes on disk of all tensors.
+  [[nodiscard]] std::int64_t stored_bytes() const { return stored_bytes_; }
+
+ private:
+  struct Weights;
+  ModelConfig config_;
+  std::filesystem::path folder_;
+  std::string fingerprint_;
+  std::int64_t kept_bytes_ = 0;
+  std::int64_t stored_bytes_ = 0;
+  std::shared_ptr<const Weights> weights_;
+};
+
+enum class Granularity : std::uint8_t { kBlock, kFused, kMatrix };
+
+// All linear matrices of the model as units, layer by layer. kBlock: one unit a
+// block; kFused: qkv, o, gate_up, down (what inference engines multiply at
+// once); kMatrix: seven a block. Names: "layers.3", "layers.3.qkv",
+// "layers.3.mlp.gate_up", "layers.3.self_attn.q_proj".
+std::vector<Unit> MakeUnits(const Model& model, Granularity granularity);
+
+// The place of a unit's matrices in a WeightSet (models/transformer.h): the
+// same order as Unit::matrices. kNotFound names a tensor that the model does
+// not have.
+Expected<std::vector<int>> WeightIndices(const Model& model, const Unit& unit);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_MODELS_MODEL_H_

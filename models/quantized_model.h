@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_MODELS_QUANTIZED_MODEL_H_
+#define BITPACT_MODELS_QUANTIZED_MODEL_H_
+
+// A model whose linear matrices are packed as a plan says. The packed matrices
+// are what inference multiplies from; no dense copy of them exists.
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "core/allocation_plan.h"
+#include "core/error.h"
+#include "models/model.h"
+#include "models/transformer.h"
+#include "quant/packed_matrix.h"
+#include "quant/quantizer.h"
+
+namespace bitpact {
+
+class QuantizedModel {
+ public:
+  // Quantizes each matrix to the format its unit has in the plan. Matrices that
+  // no unit names stay in full precision. Spread over threads.
+  // kInvalidArgument/kNotFound when plan and model do not fit each other.
+  static Expected<QuantizedModel> Make(const Model& model,
+                                       const AllocationPlan& plan,
+                                       const Quantizer& quantizer);
+
+  // The weights to run; valid as long as this object and the model.
+  [[nodiscard]] const WeightSet& weights() const { return weights_; }
+  // Bytes of all packed arrays; equals the plan's size_bytes.
+  [[nodiscard]] std::int64_t packed_bytes() const { return packed_bytes_; }
+  [[nodiscard]] const AllocationPlan& plan() const { return plan_; }
+
+  // Writes a folder: model.safetensors (packed arrays as NAME.codes,
+  // NAME.scales, NAME.zero_points; all other tensors as they are in the
+  // checkpoint), plan.json, config.json and tokenizer files copied. Every file
+  // appears whole or not at all; model.safetensors comes last.
+  Expected<void> Save(const Model& model,
+                      const std::filesystem::path& folder) const;
+
+ private:
+  friend struct QuantizedCheckpoint;
+  AllocationPlan plan_;
+  std::vector<std::shared_ptr<const PackedMatrix>> packed_;
+  WeightSet weights_;
+  std::int64_t packed_bytes_ = 0;
+};
+
+// A folder that Save wrote. The model holds the full-precision rest (embedding,
+// norms); its linear matrices are empty where the quantized model has them
+// packed.
+struct QuantizedCheckpoint {
+  Model model;
+  QuantizedModel quantized;
+  // True for a folder with a plan.json beside packed tensors.
+  static bool IsOne(const std::filesystem::path& folder);
+  static Expected<QuantizedCheckpoint> Load(
+      const std::filesystem::path& folder);
+};
+
+}  // namespace bitpact
+
+#endif  // BITPACT_MODELS_QUANTIZED_MODEL_H_

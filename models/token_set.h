@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_MODELS_TOKEN_SET_H_
+#define BITPACT_MODELS_TOKEN_SET_H_
+
+// Text as windows of tokens, with every choice that changes a perplexity
+// stated.
+//
+// * The text is split at lines of `<|endoftext|>`; each part, stripped of white
+//   space at both ends, is a document. Documents never see each other.
+// * Every window starts with BOS. BOS is never predicted; the first predicted
+//   token is the first one behind it.
+// * Documents mode (the text has a separator, or is forced): a document is one
+//   window, cut at `window` tokens, BOS counted. Documents under `min_tokens`
+//   (BOS counted) are skipped.
+// * Windows mode (no separator): the text is one stream, cut into windows of
+//   `window` tokens (BOS counted) that start every `stride` tokens; a token is
+//   predicted in the first window that holds it. stride = window - 1: windows
+//   do not overlap.
+// * Windows are taken in the text's order; the set ends with the window that
+//   reaches `max_predicted` predicted tokens (0: no limit).
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/error.h"
+#include "models/tokenizer.h"
+
+namespace bitpact {
+
+enum class TextMode : std::uint8_t { kAuto, kDocuments, kWindows };
+
+struct TokenSetOptions {
+  TextMode mode = TextMode::kAuto;
+  int window = 0;  // 2..context; 0: the model's context
+  int stride = 0;  // 1..window-1; 0: window - 1. Windows mode only
+  int min_tokens = 16;
+  std::int64_t max_predicted = 0;
+  std::int64_t skip_documents = 0;  // from the front, documents mode only
+};
+
+struct TokenWindow {
+  std::vector<int> tokens;  // BOS first
+  // Index into `tokens` of the first predicted one, >= 1.
+  int first_predicted = 1;
+  [[nodiscard]] std::int64_t predicted() const {
+    return static_cast<std::int64_t>(tokens.size()) - first_predicted;
+  }
+};
+
+struct TokenSet {
+  std::vector<TokenWindow> windows;  // not empty
+  std::int64_t predicted = 0;        // sum over windows
+  // Of the token ids and borders: two sets with the same fingerprint give the
+  // same loss.
+  std::string fingerprint;
+  // One line for reports: how the text became windows.
+  std::string description;
+};
+
+// context: the model's. name: the file, for messages.
+// kInvalidArgument: empty text, no document of min_tokens, a text shorter than
+// a window, an option out of range, a token id beyond vocab_size.
+Expected<TokenSet> MakeTokenSet(std::string_view text,
+                                const std::string& name,
+                                const Tokenizer& tokenizer,
+                                int context,
+                                const TokenSetOptions& options);
+
+Expected<TokenSet> ReadTokenSet(const std::filesystem::path& file,
+                                const Tokenizer& tokenizer,
+                                int context,
+                                const TokenSetOptions& options);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_MODELS_TOKEN_SET_H_

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_MODELS_TRANSFORMER_H_
+#define BITPACT_MODELS_TRANSFORMER_H_
+
+// The forward pass, one document at a time, block by block, so that callers can
+// keep the activations between blocks and rerun only what changed. Weights are
+// handed in for every call: exchanging a format is exchanging a pointer.
+//
+// float32 throughout; softmax and log-sum-exp subtract the maximum first.
+// Results are bit-reproducible on one instruction set: a document's activations
+// do not depend on which thread runs it nor on what was run before.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "models/model.h"
+#include "quant/packed_matrix.h"
+
+namespace bitpact {
+
+// One linear layer's weight [rows, cols]: dense float32 or packed. Does not
+// own.
+class LinearWeight {
+ public:
+  LinearWeight() = default;
+  LinearWeight(std::span<const float> dense,
+               std::int64_t rows,
+               std::int64_t cols);
+  explicit LinearWeight(const PackedMatrix* packed);
+
+  [[nodiscard]] std::int64_t rows() const { return rows_; }
+  [[nodiscard]] std::int64_t cols() const { return cols_; }
+  [[nodiscard]] const PackedMatrix* packed() const { return packed_; }
+  [[nodiscard]] std::span<const float> dense() const { return dense_; }
+
+  // y = x * w^T; x: [tokens, cols], y: [tokens, rows].
+  void Multiply(std::span<const float> x,
+                std::span<float> y,
+                std::int64_t tokens) const;
+
+ private:
+  std::span<const float> dense_;
+  const PackedMatrix* packed_ = nullptr;
+  std::int64_t rows_ = 0;
+  std::int64_t cols_ = 0;
+};
+
+// The weight of linear (layer, kind) at [layer * kLinearsPerBlock + kind].
+using WeightSet = std::vector<LinearWeight>;
+
+// The model's own weights; valid as long as the model.
+WeightSet FullPrecisionWeights(const Model& model);
+
+// Scratch memory and rotary tables for one thread; not thread-safe, cheap to
+// keep. Memory: about tokens * (4 * hidden + 3 * intermediate + vocab) * 4
+// bytes for the longest document seen, plus tokens^2 floats for one head's
+// attention.
+class Transformer {
+ public:
+  // The model must outlive this object.
+  explicit Transformer(const Model& model);
+  Transformer(Transformer&&) noexcept;
+  Transformer& operator=(Transformer&&) noexcept;
+  ~Transformer();
+
+  // tokens: 1..context ids < vocab_size. hidden: [tokens, hidden_size].
+  void Embed(std::span<const int> tokens, std::span<float> hidden);
+
+  // Runs block `layer` in place. block: its kLinearsPerBlock weights.
+  // hidden: [n, hidden_size] at positions 0..n-1, causal attention.
+  void RunBlock(int layer,
+                std::span<const LinearWeight> block,
+                std::span<float> hidden);
+
+  // Logits after the last block: hidden [n, hidden_size] -> [n, vocab_size].
+  void Logits(std::span<const float> hidden, std::span<float> logits);
+
+  // nll[t] = -log p(tokens[t + 1] | tokens[0..t]) in nats, t = 0..n-2, from the
+  // activations after the last block. tokens: [n], nll: [n - 1].
+  void NegativeLogLikelihood(std::span<const float> hidden,
+                             std::span<const int> tokens,
+                             std::span<float> nll);
+
+  // All of the above: the logits of a document under `weights`.
+  void Run(std::span<const int> tokens,
+           const WeightSet& weights,
+           std::span<float> logits);
+
+ private:
+  struct Scratch;
+  const Model* model_;
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace bitpact
+
+#endif  // BITPACT_MODELS_TRANSFORMER_H_
