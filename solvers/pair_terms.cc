@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/pair_terms.h"
+
+namespace bitpact {
+
+std::size_t PairTerms::Count() const {
+  std::size_t count = terms_.size();
+  for (const PairBlock& block : blocks_) count += block.values.size();
+  return count;
+}
+
+long double PairTerms::Value(const std::vector<bool>& chosen) const {
+  const auto is_chosen = [&](int variable) {
+    return chosen[static_cast<std::size_t>(variable)];
+  };
+  long double sum = 0.0L;
+  for (const PairTerm& term : terms_) {
+    if (is_chosen(term.first) && is_chosen(term.second)) {
+      sum += static_cast<long double>(term.value);
+    }
+  }
+  for (const PairBlock& block : blocks_) {
+    const std::size_t m = block.variables.size();
+    for (std::size_t r = 0; r < m; ++r) {
+      if (!is_chosen(block.variables[r])) continue;
+      for (std::size_t c = r + 1; c < m; ++c) {
+        if (!is_chosen(block.variables[c])) continue;
+        sum += static_cast<long double>(block.values[PairBlockIndex(m, r, c)]);
+      }
+    }
+  }
+  return sum;
+}
+
+}  // namespace bitpact

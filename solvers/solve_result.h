@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_SOLVERS_SOLVE_RESULT_H_
+#define BITPACT_SOLVERS_SOLVE_RESULT_H_
+
+// What is asked of a solver and what it answers. Modelled on MathOpt's
+// SolveResult: every way to stop is a value, an error is something else.
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <limits>
+#include <map>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include "core/error.h"
+#include "solvers/allocation_problem.h"
+
+namespace bitpact {
+
+// A plan with its exact objective.
+struct ScoredPlan {
+  Assignment assignment;
+  double objective = std::numeric_limits<double>::infinity();
+
+  friend bool operator==(const ScoredPlan&, const ScoredPlan&) = default;
+};
+
+// THE ORDER OF EQUAL OPTIMA: the smaller objective first; at the same objective
+// (to the last bit) the lexicographically smaller assignment. `enumerate`
+// returns the first plan of all in this order; every other solver the first of
+// those it met. With the same seed and counted limits only, every solver
+// returns the same plan for any number of threads.
+[[nodiscard]] bool PlanPrecedes(const ScoredPlan& a, const ScoredPlan& b);
+
+struct SolveOptions {
+  // Wall-clock cap in seconds, >= 0; unset: none. Results may then depend on
+  // the machine; `node_limit` does not have that flaw.
+  std::optional<double> time_limit_s;
+  // Cap on counted work, >= 0; unset: the solver's own. What one node is, each
+  // solver's header says (a branching node, a visited plan, a sweep).
+  std::optional<std::int64_t> node_limit;
+  // A plan is called optimal once objective - bound <= relative_gap *
+  // max(1e-9, |objective|), or the difference is within rounding (see
+  // ProofTolerance). In [0, 1].
+  double relative_gap = 1e-7;
+  std::uint64_t seed = 1;
+  // >= 0; 0 means ThreadCount() of core/threads.h.
+  int threads = 1;
+  // Where to start. Must be feasible, otherwise kInvalidArgument.
+  std::optional<Assignment> warm_start;
+  // How many distinct plans to return at most, >= 1.
+  int pool_size = 1;
+  // Called with each improved incumbent, on the solving thread; must not throw.
+  std::function<void(const ScoredPlan&)> on_incumbent;
+  // Asks the solver to return its best so far, within a fraction of a second.
+  std::stop_token stop;
+};
+
+// kInvalidArgument naming the first field that breaks a rule stated above.
+Expected<void> Validate(const SolveOptions& options);
+
+enum class Termination {
+  // The incumbent is feasible and the bound proves it optimal within the gap.
+  kOptimal,
+  // There is an incumbent; optimality is not proven.
+  kFeasible,
+  // Proven: no plan meets pins, ties and limits.
+  kInfeasible,
+  // No incumbent was found, and infeasibility is not proven.
+  kNoSolutionFound,
+};
+
+// Which limit ended the search; kNone when it ended by itself.
+enum class Limit { kNone, kTime, kNodes, kStopped };
+
+// "optimal", "feasible", "infeasible", "no_solution_found".
+const char* TerminationName(Termination termination);
+// "none", "time", "nodes", "stopped".
+const char* LimitName(Limit limit);
+
+// The state of a solve at some time, for curves of quality against time.
+struct TracePoint {
+  double time_s = 0.0;
+  double objective = std::numeric_limits<double>::infinity();
+  double bound = -std::numeric_limits<double>::infinity();
+};
+
+struct SolveStats {
+  double time_s = 0.0;          // wall clock of the whole solve
+  double time_to_best_s = 0.0;  // until the returned incumbent was found
+  std::int64_t nodes = 0;       // work as counted for node_limit
+  std::int64_t iterations = 0;  // inner steps: moves, relaxation steps, pivots
+};
+
+// What was asked for one option and what was really used.
+struct OptionUse {
+  std::string asked;
+  std::string used;
+};
+
+// Born as "never ran".
+struct SolveResult {
+  std::string solver;  // name of who answered, "auto" included
+  Termination termination = Termination::kNoSolutionFound;
+  Limit limit = Limit::kNone;
+  // One line for people: what was chosen and why, why infeasible.
+  std::string detail;
+  Assignment incumbent;  // empty when there is none
+  // Exact objective of the incumbent; +infinity when there is none.
+  double objective = std::numeric_limits<double>::infinity();
+  // Proven: no feasible plan is below. -infinity: nothing claimed. +infinity
+  // only with kInfeasible.
+  double bound = -std::numeric_limits<double>::infinity();
+  // Distinct feasible plans, best first, the incumbent at the front. Only
+  // `enumerate` promises that they are the best of all.
+  std::vector<ScoredPlan> pool;
+  std::vector<TracePoint> trace;  // times ascend
+  SolveStats stats;
+  std::map<std::string, OptionUse> options;
+
+  [[nodiscard]] bool HasIncumbent() const { return !incumbent.empty(); }
+  // objective - bound, not below 0; +infinity when either is missing.
+  [[nodiscard]] double AbsoluteGap() const;
+  // AbsoluteGap / max(1e-9, |objective|).
+  [[nodiscard]] double RelativeGap() const;
+};
+
+// Rounding alone can separate a bound and an objective by this much: 1e-11 of
+// ObjectiveScale(problem).
+[[nodiscard]] double ProofTolerance(const AllocationProblem& problem);
+
+// Whether the pair proves optimality in the sense of options.relative_gap.
+[[nodiscard]] bool GapIsClosed(double objective,
+                               double bound,
+                               double relative_gap,
+                               double proof_tolerance);
+
+// result.json, format "bitpact.result": names, sizes and options of the problem
+// are spelled out, so that the file reads without the problem. An objective or
+// bound that is not claimed is null. `inputs`: see core/json_file.h.
+Expected<void> WriteSolveResult(
+    const std::filesystem::path& file,
+    const AllocationProblem& problem,
+    const SolveResult& result,
+    const std::map<std::string, std::string>& inputs);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_SOLVERS_SOLVE_RESULT_H_
