@@ -2,12 +2,13 @@
 #ifndef BITPACT_QUANT_MATMUL_H_
 #define BITPACT_QUANT_MATMUL_H_
 
-// Dense float32 products by oneDNN's matmul primitive, single-threaded on the
-// calling thread (core/threads.h). oneDNN's matmul gives each output row the
-// same bits for any number of rows M and any thread count, which is what makes
-// prefix reuse and batching exact; dnnl_sgemm does not, so it is not used.
-// Primitives are cached by shape for the life of the process; execution
-// allocates nothing. Results differ in the last bits between instruction sets.
+// Dense float32 products by oneDNN's matmul primitive, always on the calling
+// thread alone (core/threads.h), whatever OpenMP is set to. oneDNN's matmul
+// gives each output row the same bits for any number of rows, which is what
+// makes prefix reuse and batching exact; dnnl_sgemm does not, so it is not
+// used. Primitives are cached by shape; a product allocates no memory that
+// grows with its shape once its primitive exists. Results differ in the last
+// bits between instruction sets.
 
 #include <cstdint>
 #include <span>
@@ -15,13 +16,30 @@
 namespace bitpact {
 
 // y = x * w^T.  x: [tokens, in], w: [out, in], y: [tokens, out]; all row-major,
-// contiguous, not aliasing. Thread-safe. O(tokens * in * out).
+// contiguous, not aliasing; the spans' lengths are CHECKed. Thread-safe.
+// O(tokens * in * out). in = 0 gives zeros.
 void MatMulTransposed(std::span<const float> x,
                       std::span<const float> w,
                       std::span<float> y,
                       std::int64_t tokens,
                       std::int64_t in,
                       std::int64_t out);
+
+struct MatMulShape {
+  std::int64_t tokens = 0;
+  std::int64_t in = 0;
+  std::int64_t out = 0;
+  // Distance between the starts of two rows of y, >= out.
+  std::int64_t y_stride = 0;
+};
+
+// The same into some columns of a wider matrix: row t of the product lies at
+// y[t * y_stride ...]; what lies between is left alone. y reaches at least to
+// the end of the last row.
+void MatMulTransposedInto(std::span<const float> x,
+                          std::span<const float> w,
+                          std::span<float> y,
+                          const MatMulShape& shape);
 
 // Plain loops in double, the judge in tests.
 void MatMulTransposedReference(std::span<const float> x,

@@ -50,6 +50,12 @@ class Quantizer {
       const BitFormat& format) const = 0;
 };
 
+// What every implementation checks first: the format (kInvalidArgument), the
+// lengths (CHECK) and that each weight is finite (kInvalidArgument naming row
+// and column). O(rows * cols).
+Expected<void> ValidateQuantizerInput(const MatrixView& weight,
+                                      const BitFormat& format);
+
 // Names that MakeQuantizer knows, in the order of the table.
 std::vector<std::string> QuantizerNames();
 // kInvalidArgument lists the known names.

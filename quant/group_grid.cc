@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/group_grid.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "core/check.h"
+#include "quant/packed_matrix.h"
+
+namespace bitpact {
+namespace {
+
+// Independent lanes, because a compiler may not reorder one chain of float
+// comparisons.
+constexpr std::size_t kLanes = 16;
+
+struct Range {
+  float least;
+  float greatest;
+};
+
+Range FindRange(std::span<const float> weights) {
+  std::array<float, kLanes> least;
+  std::array<float, kLanes> greatest;
+  least.fill(weights[0]);
+  greatest.fill(weights[0]);
+  std::size_t i = 0;
+  for (; i + kLanes <= weights.size(); i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float w = weights[i + lane];
+      least[lane] = w < least[lane] ? w : least[lane];
+      greatest[lane] = w > greatest[lane] ? w : greatest[lane];
+    }
+  }
+  Range range{least[0], greatest[0]};
+  for (std::size_t lane = 1; lane < kLanes; ++lane) {
+    range.least = std::min(range.least, least[lane]);
+    range.greatest = std::max(range.greatest, greatest[lane]);
+  }
+  for (; i < weights.size(); ++i) {
+    range.least = std::min(range.least, weights[i]);
+    range.greatest = std::max(range.greatest, weights[i]);
+  }
+  return range;
+}
+
+// The stored scale for a wanted one >= 0. `spread` tells a scale that
+// underflowed to 0 from one that is 0.
+float StoredScale(ScaleType type, float wanted, bool spread) {
+  const float least_normal = type == ScaleType::kFloat16
+                                 ? 0x1p-14F
+                                 : std::numeric_limits<float>::min();
+  const float step = type == ScaleType::kFloat16
+                         ? 0x1p-24F
+                         : std::numeric_limits<float>::denorm_min();
+  const float stored = RoundToStored(type, wanted);
+  if (!spread || wanted >= least_normal) return stored;
+  return stored == 0.0F || stored < wanted ? stored + step : stored;
+}
+
+}  // namespace
+
+GroupGrid FitGroupGrid(const BitFormat& format,
+                       std::span<const float> weights) {
+  BITPACT_DCHECK(!weights.empty(), "a group has weights");
+  auto [least, greatest] = FindRange(weights);
+  const auto top = static_cast<float>((1 << format.bits) - 1);
+  const auto half = static_cast<float>(1 << (format.bits - 1));
+  GroupGrid grid;
+  if (format.symmetric()) {
+    const float largest = std::max(-least, greatest);
+    grid.scale =
+        StoredScale(format.scale_type, largest / (half - 1.0F), largest > 0.0F);
+    grid.zero_point = half;
+    return grid;
+  }
+  const bool integer_zero = format.zero_point_type == ZeroPointType::kUint8;
+  if (integer_zero) {
+    least = std::min(least, 0.0F);
+    greatest = std::max(greatest, 0.0F);
+  }
+  grid.scale = StoredScale(
+      format.scale_type, (greatest - least) / top, greatest > least);
+  if (!integer_zero) {
+    grid.shift = RoundToStored(format.zero_point_type, -least);
+  } else if (grid.scale > 0.0F) {
+    grid.zero_point =
+        std::clamp(std::nearbyint(-least / grid.scale), 0.0F, top);
+  }
+  return grid;
+}
+
+bool IsStorable(const GroupGrid& grid) {
+  return std::isfinite(grid.scale) && std::isfinite(grid.shift);
+}
+
+Error NotStorable(std::int64_t row,
+                  const BitFormat& format,
+                  const GroupGrid& grid) {
+  const bool scale = !std::isfinite(grid.scale);
+  const bool is_half = scale
+                           ? format.scale_type == ScaleType::kFloat16
+                           : format.zero_point_type == ZeroPointType::kFloat16;
+  return {ErrorCode::kUnsupported,
+          "row " + std::to_string(row) + ": the " +
+              (scale ? "scale" : "shift") + " of a group exceeds " +
+              (is_half ? "float16 (65504)" : "float32") + " in format " +
+              FormatName(format)};
+}
+
+void EncodeGroup(const GroupGrid& grid,
+                 int bits,
+                 std::span<const float> weights,
+                 std::span<std::uint8_t> codes) {
+  BITPACT_DCHECK(weights.size() == codes.size(), "one code a weight");
+  const float zero = grid.zero_point;
+  if (grid.scale == 0.0F) {
+    std::ranges::fill(codes, static_cast<std::uint8_t>(zero));
+    return;
+  }
+  // Adding and subtracting 1.5 * 2^23 rounds |v| < 2^22 to the nearest integer,
+  // halves to even, in any vector unit.
+  constexpr float kRounder = 0x1.8p23F;
+  const float least = -zero;
+  const float greatest = static_cast<float>((1 << bits) - 1) - zero;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    float v = (weights[i] + grid.shift) / grid.scale;
+    v = v < least ? least : v;
+    v = v > greatest ? greatest : v;
+    v = (v + kRounder) - kRounder;
+    codes[i] = static_cast<std::uint8_t>(static_cast<int>(v + zero));
+  }
+}
+
+}  // namespace bitpact
