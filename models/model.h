@@ -7,16 +7,17 @@
 // SwiGLU, tied or untied embeddings. Touvron et al., LLaMA (2023), section 2.2;
 // Llama 2 (2023) for grouped-query attention.
 
-#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/error.h"
 #include "core/unit.h"
+#include "models/checkpoint.h"
 
 namespace bitpact {
 
@@ -38,28 +39,47 @@ struct ModelConfig {
   int bos_token_id = 1;
 };
 
-// Reads and checks a Hugging Face config.json. kUnsupported: another
-// architecture, activation, rope scaling or biases (the field and its value are
-// named).
+// Reads and checks a Hugging Face config.json. Missing fields mean what they
+// mean there: num_key_value_heads = num_attention_heads, head_dim = hidden_size
+// / num_attention_heads, rope_theta = 10000 (also read from rope_parameters),
+// rms_norm_eps = 1e-6, tie_word_embeddings = false, bos_token_id = 1.
+// kUnsupported: another architecture, activation, rope scaling or biases;
+// kInvalidArgument: a missing, negative or contradictory size; kDataLoss: no
+// JSON; kNotFound: no such file. The field and its value are named.
 Expected<ModelConfig> ReadModelConfig(const std::filesystem::path& file);
 
 // The matrices of a block that may be stored in few bits, in this order.
 enum class LinearKind : std::uint8_t { kQ, kK, kV, kO, kGate, kUp, kDown };
 inline constexpr int kLinearsPerBlock = 7;
 
-// A model's weights as float32, immutable and shared between threads.
+// Name and shape of a linear matrix; "model.layers.0.self_attn.q_proj.weight".
+// 0 <= layer < num_layers.
+UnitMatrix LinearMatrix(const ModelConfig& config, int layer, LinearKind kind);
+
+// A model's weights as float32, immutable and shared between threads (a copy
+// shares them). Memory: 4 bytes a weight.
 class Model {
  public:
-  // Loads config.json and model.safetensors of a Hugging Face folder. Values
-  // are widened to float32. kDataLoss: truncated or contradictory file, NaN or
-  // infinity (tensor and index named); kNotFound: file or tensor missing;
-  // kInvalidArgument: a tensor of the wrong shape.
+  // Loads config.json and model.safetensors (or its shards) of a Hugging Face
+  // folder. Values are widened to float32. With tied embeddings the one matrix
+  // may be stored as the embedding or as the head. kDataLoss: truncated or
+  // contradictory file, NaN or infinity (tensor and index named); kNotFound:
+  // file or tensor missing; kInvalidArgument: a tensor of the wrong shape;
+  // kUnsupported: a tensor that the architecture has no use for.
   static Expected<Model> Load(const std::filesystem::path& folder);
+
+  // The same for a folder whose linear matrices of these names are packed:
+  // they are neither expected nor read, linear() of them is empty, and tensors
+  // called NAME.something are left to the caller.
+  static Expected<Model> LoadWithout(const std::filesystem::path& folder,
+                                     const std::set<std::string>& packed);
 
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   // Of config.json and the weights file together (core/hash.h).
   [[nodiscard]] const std::string& fingerprint() const { return fingerprint_; }
+  // The tensors as they are stored.
+  [[nodiscard]] const Checkpoint& checkpoint() const;
 
   // [vocab_size, hidden_size]
   [[nodiscard]] std::span<const float> embedding() const;
@@ -69,13 +89,14 @@ class Model {
   [[nodiscard]] std::span<const float> final_norm() const;
   [[nodiscard]] std::span<const float> attention_norm(int layer) const;
   [[nodiscard]] std::span<const float> mlp_norm(int layer) const;
-  // [rows, cols] of linear(layer, kind)'s shape.
+  // [rows, cols] of linear_matrix(layer, kind); empty when LoadWithout left it
+  // out.
   [[nodiscard]] std::span<const float> linear(int layer, LinearKind kind) const;
-  // Name and shape; "model.layers.0.self_attn.q_proj.weight".
+  // LinearMatrix(config(), layer, kind).
   [[nodiscard]] UnitMatrix linear_matrix(int layer, LinearKind kind) const;
 
-  // Bytes on disk of everything that is not a block's linear matrix (embedding,
-  // head, norms), in the checkpoint's own type.
+  // Bytes on disk of everything that is not a block's linear matrix, packed or
+  // not (embedding, head, norms), in the checkpoint's own type.
   [[nodiscard]] std::int64_t kept_bytes() const { return kept_bytes_; }
   // Bytes on disk of all tensors.
   [[nodiscard]] std::int64_t stored_bytes() const { return stored_bytes_; }
@@ -99,8 +120,10 @@ enum class Granularity : std::uint8_t { kBlock, kFused, kMatrix };
 std::vector<Unit> MakeUnits(const Model& model, Granularity granularity);
 
 // The place of a unit's matrices in a WeightSet (models/transformer.h): the
-// same order as Unit::matrices. kNotFound names a tensor that the model does
-// not have.
+// same order as Unit::matrices. kNotFound names a tensor that is no linear
+// matrix of the model; kInvalidArgument one whose shape the model contradicts.
+Expected<std::vector<int>> WeightIndices(const ModelConfig& config,
+                                         const Unit& unit);
 Expected<std::vector<int>> WeightIndices(const Model& model, const Unit& unit);
 
 }  // namespace bitpact

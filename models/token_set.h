@@ -5,17 +5,17 @@
 // Text as windows of tokens, with every choice that changes a perplexity
 // stated.
 //
-// * The text is split at lines of `<|endoftext|>`; each part, stripped of white
+// * The text is split at every `<|endoftext|>`; each part, stripped of white
 //   space at both ends, is a document. Documents never see each other.
 // * Every window starts with BOS. BOS is never predicted; the first predicted
 //   token is the first one behind it.
 // * Documents mode (the text has a separator, or is forced): a document is one
 //   window, cut at `window` tokens, BOS counted. Documents under `min_tokens`
 //   (BOS counted) are skipped.
-// * Windows mode (no separator): the text is one stream, cut into windows of
-//   `window` tokens (BOS counted) that start every `stride` tokens; a token is
-//   predicted in the first window that holds it. stride = window - 1: windows
-//   do not overlap.
+// * Windows mode (no separator): the text as it is, separators included, is one
+//   stream, cut into windows of `window` tokens (BOS counted) that start every
+//   `stride` tokens; a token is predicted in the first window that holds it.
+//   stride = window - 1: windows do not overlap. The last window is shorter.
 // * Windows are taken in the text's order; the set ends with the window that
 //   reaches `max_predicted` predicted tokens (0: no limit).
 
@@ -34,11 +34,12 @@ enum class TextMode : std::uint8_t { kAuto, kDocuments, kWindows };
 
 struct TokenSetOptions {
   TextMode mode = TextMode::kAuto;
-  int window = 0;  // 2..context; 0: the model's context
-  int stride = 0;  // 1..window-1; 0: window - 1. Windows mode only
-  int min_tokens = 16;
-  std::int64_t max_predicted = 0;
-  std::int64_t skip_documents = 0;  // from the front, documents mode only
+  int window = 0;       // 2..context; 0: the model's context
+  int stride = 0;       // 1..window-1; 0: window - 1. Windows mode only
+  int min_tokens = 16;  // >= 2, BOS counted. Documents mode only
+  std::int64_t max_predicted = 0;  // >= 0
+  // From the front, counted before short ones are skipped. Documents mode only.
+  std::int64_t skip_documents = 0;
 };
 
 struct TokenWindow {
@@ -62,7 +63,9 @@ struct TokenSet {
 
 // context: the model's. name: the file, for messages.
 // kInvalidArgument: empty text, no document of min_tokens, a text shorter than
-// a window, an option out of range, a token id beyond vocab_size.
+// a window, an option out of range, a tokenizer without BOS. Ids are below the
+// tokenizer's vocab_size, which Tokenizer::Load holds against the model's.
+// Encodes no more documents than it takes.
 Expected<TokenSet> MakeTokenSet(std::string_view text,
                                 const std::string& name,
                                 const Tokenizer& tokenizer,
