@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "estimators/memoised_game.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <string_view>
+#include <system_error>
+#include <utility>
+
+#include "core/atomic_file.h"
+#include "core/json_file.h"
+#include "core/mapped_file.h"
+#include "core/progress.h"
+#include "core/version.h"
+
+namespace bitpact {
+namespace {
+
+constexpr const char* kFormat = "bitpact.evaluations";
+constexpr int kVersion = 1;
+// Assignments evaluated between two writes: few enough that little is lost,
+// many enough that neighbours share their prefixes.
+constexpr std::size_t kBatch = 64;
+
+std::string OptionsText(const FormatAssignment& assignment) {
+  std::string text;
+  for (const int option : assignment) {
+    text += static_cast<char>('0' + option);
+  }
+  return text;
+}
+
+Error LineError(const std::filesystem::path& file,
+                std::size_t line,
+                const std::string& what) {
+  return {ErrorCode::kDataLoss,
+          file.string() + ": line " + std::to_string(line) + ": " + what};
+}
+
+Expected<std::pair<FormatAssignment, std::vector<double>>> ParseLine(
+    std::string_view text, const ValueFunction& game) {
+  const Json value = Json::parse(text, nullptr, false);
+  if (!value.is_object() || !value.contains("options") ||
+      !value["options"].is_string() || !value.contains("nll") ||
+      !value["nll"].is_array()) {
+    return Fail(ErrorCode::kDataLoss, "not an evaluation");
+  }
+  FormatAssignment assignment;
+  for (const char digit : value["options"].get<std::string>()) {
+    const int option = digit - '0';
+    if (option < 0 || option >= game.num_options()) {
+      return Fail(ErrorCode::kDataLoss,
+                  "field 'options' names option " + std::to_string(option));
+    }
+    assignment.push_back(option);
+  }
+  std::vector<double> nll;
+  for (const Json& item : value["nll"]) {
+    if (!item.is_number() || !std::isfinite(item.get<double>())) {
+      return Fail(ErrorCode::kDataLoss, "field 'nll' is not a list of numbers");
+    }
+    nll.push_back(item.get<double>());
+  }
+  if (assignment.size() != static_cast<std::size_t>(game.num_units()) ||
+      nll.size() != game.window_tokens().size()) {
+    return Fail(ErrorCode::kDataLoss, "wrong number of units or windows");
+  }
+  return std::pair{std::move(assignment), std::move(nll)};
+}
+
+Expected<void> CheckKey(const std::filesystem::path& file,
+                        const Json& found,
+                        const std::map<std::string, std::string>& key) {
+  if (!found.is_object() || found.value("format", "") != kFormat ||
+      !found.contains("key") || !found["key"].is_object()) {
+    return InvalidArgument(file.string() + ": field 'format': must be \"" +
+                           kFormat + "\"");
+  }
+  for (const auto& [field, value] : key) {
+    const Json& theirs =
+        found["key"].contains(field) ? found["key"][field] : Json(nullptr);
+    if (theirs != value) {
+      return InvalidArgument(
+          file.string() + ": field 'key." + field + "' = " + theirs.dump() +
+          ": these evaluations are of another game (this one has \"" + value +
+          "\"); use another output folder or delete the file");
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+// An append-only file that is flushed to the disk after every batch.
+class MemoisedGame::LogFile {
+ public:
+  LogFile(std::filesystem::path path, int descriptor)
+      : path_(std::move(path)), descriptor_(descriptor) {}
+  ~LogFile() { ::close(descriptor_); }
+  LogFile(const LogFile&) = delete;
+  LogFile& operator=(const LogFile&) = delete;
+
+  static Expected<std::unique_ptr<LogFile>> Open(
+      const std::filesystem::path& path, std::int64_t keep_bytes) {
+    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    // Two runs that append to one file would mix their lines.
+    if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 ||
+        ::ftruncate(descriptor, keep_bytes) != 0 ||
+        ::lseek(descriptor, 0, SEEK_END) < 0) {
+      const int code = errno;
+      if (descriptor >= 0) ::close(descriptor);
+      return Fail(
+          ErrorCode::kUnavailable,
+          path.string() + ": cannot write: " +
+              (code == EWOULDBLOCK ? std::string("another run is using it")
+                                   : std::generic_category().message(code)));
+    }
+    return std::make_unique<LogFile>(path, descriptor);
+  }
+
+  Expected<void> Append(std::string_view text) {
+    while (!text.empty()) {
+      const ssize_t count = ::write(descriptor_, text.data(), text.size());
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) return SystemFailure();
+      text.remove_prefix(static_cast<std::size_t>(count));
+    }
+    if (::fdatasync(descriptor_) != 0) return SystemFailure();
+    return {};
+  }
+
+ private:
+  tl::unexpected<Error> SystemFailure() const {
+    return Fail(ErrorCode::kUnavailable,
+                path_.string() + ": cannot write: " +
+                    std::generic_category().message(errno));
+  }
+
+  std::filesystem::path path_;
+  int descriptor_;
+};
+
+MemoisedGame::MemoisedGame(ValueFunction& game) : game_(&game) {}
+MemoisedGame::~MemoisedGame() = default;
+
+Expected<void> MemoisedGame::AttachFile(
+    const std::filesystem::path& file,
+    const std::map<std::string, std::string>& key) {
+  std::int64_t good_bytes = 0;
+  if (std::filesystem::exists(file)) {
+    const Expected<MappedFile> mapped = MappedFile::Open(file);
+    if (!mapped) return tl::unexpected(mapped.error());
+    std::string_view rest(reinterpret_cast<const char*>(mapped->bytes().data()),
+                          mapped->bytes().size());
+    for (std::size_t line = 1; !rest.empty(); ++line) {
+      const std::size_t end = rest.find('\n');
+      if (end == std::string_view::npos) break;  // cut short by a crash
+      const std::string_view text = rest.substr(0, end);
+      if (line == 1) {
+        const Expected<void> same =
+            CheckKey(file, Json::parse(text, nullptr, false), key);
+        if (!same) return same;
+      } else {
+        auto parsed = ParseLine(text, *game_);
+        if (!parsed) {
+          return tl::unexpected(LineError(file, line, parsed.error().message));
+        }
+        recalled_ += known_.insert(std::move(*parsed)).second ? 1 : 0;
+      }
+      good_bytes += static_cast<std::int64_t>(end) + 1;
+      rest.remove_prefix(end + 1);
+    }
+  }
+  if (good_bytes == 0) {
+    const Json header = {{"format", kFormat},
+                         {"version", kVersion},
+                         {"tool_version", kToolVersion},
+                         {"key", key}};
+    const std::string text = header.dump() + "\n";
+    const Expected<void> started = WriteFileAtomically(file, text);
+    if (!started) return started;
+    good_bytes = static_cast<std::int64_t>(text.size());
+  }
+  Expected<std::unique_ptr<LogFile>> log = LogFile::Open(file, good_bytes);
+  if (!log) return tl::unexpected(log.error());
+  log_ = std::move(*log);
+  return {};
+}
+
+Expected<void> MemoisedGame::EvaluateMissing(
+    std::span<const FormatAssignment> missing) {
+  Progress progress("evaluating coalitions",
+                    static_cast<std::int64_t>(missing.size()));
+  while (!missing.empty()) {
+    const auto batch = missing.first(std::min(kBatch, missing.size()));
+    Expected<std::vector<Evaluation>> values = game_->Evaluate(batch);
+    if (!values) return tl::unexpected(values.error());
+    std::string lines;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const Json line = {{"options", OptionsText(batch[i])},
+                         {"nll", (*values)[i].window_nll}};
+      lines += line.dump() + "\n";
+      known_[batch[i]] = std::move((*values)[i].window_nll);
+    }
+    evaluations_ += static_cast<std::int64_t>(batch.size());
+    if (log_) {
+      const Expected<void> written = log_->Append(lines);
+      if (!written) return written;
+    }
+    progress.Advance(static_cast<std::int64_t>(batch.size()));
+    missing = missing.subspan(batch.size());
+  }
+  return {};
+}
+
+Expected<std::vector<Evaluation>> MemoisedGame::Evaluate(
+    std::span<const FormatAssignment> assignments) {
+  // Sorted and without repetition: neighbours share the longest prefixes.
+  std::vector<FormatAssignment> missing;
+  for (const FormatAssignment& assignment : assignments) {
+    if (!known_.contains(assignment)) missing.push_back(assignment);
+  }
+  std::sort(missing.begin(), missing.end());
+  missing.erase(std::unique(missing.begin(), missing.end()), missing.end());
+  const Expected<void> done = EvaluateMissing(missing);
+  if (!done) return tl::unexpected(done.error());
+  std::vector<Evaluation> results;
+  results.reserve(assignments.size());
+  for (const FormatAssignment& assignment : assignments) {
+    const std::vector<double>& nll = known_.at(assignment);
+    results.push_back({MeanLoss(nll, game_->window_tokens()), nll});
+  }
+  return results;
+}
+
+}  // namespace bitpact

@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "estimators/model_game.h"
+
+#include <algorithm>
+#include <numeric>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "core/check.h"
+#include "core/threads.h"
+
+namespace bitpact {
+
+// The assignments of one call in walking order. first_layer[i]: the first block
+// in which assignment order[i] differs from order[i - 1]; num_layers when
+// equal.
+struct ModelGame::Walk {
+  std::span<const FormatAssignment> assignments;
+  std::vector<std::size_t> order;
+  std::vector<int> first_layer;
+  std::span<Evaluation> results;
+};
+
+// What one thread keeps: the activations that enter each block.
+struct ModelGame::Lane {
+  explicit Lane(const Model& model)
+      : transformer(model),
+        weights(FullPrecisionWeights(model)),
+        hidden(static_cast<std::size_t>(model.config().num_layers) + 1) {}
+  Transformer transformer;
+  WeightSet weights;
+  std::vector<std::vector<float>> hidden;
+  std::vector<float> nll;
+};
+
+ModelGame::ModelGame(const Model& model, const TokenSet& tokens)
+    : model_(&model), tokens_(&tokens) {
+  for (const TokenWindow& window : tokens.windows) {
+    window_tokens_.push_back(static_cast<double>(window.predicted()));
+  }
+}
+
+Expected<std::unique_ptr<ModelGame>> ModelGame::Create(
+    const Model& model,
+    const std::vector<Unit>& units,
+    const std::vector<FormatRule>& formats,
+    const Quantizer& quantizer,
+    const TokenSet& tokens) {
+  BITPACT_CHECK(!units.empty() && !formats.empty(), "an empty game");
+  std::unique_ptr<ModelGame> game(new ModelGame(model, tokens));
+  game->num_options_ = static_cast<int>(formats.size());
+  for (const Unit& unit : units) {
+    const Expected<void> added = game->AddUnit(unit, formats);
+    if (!added) return tl::unexpected(added.error());
+  }
+  const Expected<void> done = game->QuantizeAll(units, formats, quantizer);
+  if (!done) return tl::unexpected(done.error());
+  return game;
+}
+
+Expected<void> ModelGame::AddUnit(const Unit& unit,
+                                  const std::vector<FormatRule>& formats) {
+  Expected<std::vector<int>> places = WeightIndices(*model_, unit);
+  if (!places) return tl::unexpected(places.error());
+  if (variants_.empty()) {
+    variants_.resize(formats.size());
+    for (auto& option : variants_) {
+      option.resize(static_cast<std::size_t>(model_->config().num_layers) *
+                    kLinearsPerBlock);
+    }
+  }
+  const int layer = places->front() / kLinearsPerBlock;
+  for (const int place : *places) {
+    if (place / kLinearsPerBlock != layer) {
+      return InvalidArgument("unit '" + unit.name +
+                             "' spans two blocks; a unit lies in one");
+    }
+    for (const std::vector<int>& other : unit_weights_) {
+      if (std::find(other.begin(), other.end(), place) != other.end()) {
+        return InvalidArgument("unit '" + unit.name +
+                               "' shares a matrix with another unit");
+      }
+    }
+  }
+  unit_weights_.push_back(std::move(*places));
+  unit_layer_.push_back(layer);
+  return {};
+}
+
+Expected<void> ModelGame::QuantizeAll(const std::vector<Unit>& units,
+                                      const std::vector<FormatRule>& formats,
+                                      const Quantizer& quantizer) {
+  struct Job {
+    std::size_t unit;
+    std::size_t matrix;
+    std::size_t option;
+  };
+  std::vector<Job> jobs;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    for (std::size_t m = 0; m < units[u].matrices.size(); ++m) {
+      for (std::size_t o = 0; o < formats.size(); ++o)
+        jobs.push_back({u, m, o});
+    }
+  }
+  std::vector<std::optional<Error>> errors(jobs.size());
+  ParallelFor(static_cast<std::int64_t>(jobs.size()), [&](auto index, int) {
+    const Job& job = jobs[static_cast<std::size_t>(index)];
+    const UnitMatrix& matrix = units[job.unit].matrices[job.matrix];
+    const int place = unit_weights_[job.unit][job.matrix];
+    const MatrixView view{
+        model_->linear(place / kLinearsPerBlock,
+                       static_cast<LinearKind>(place % kLinearsPerBlock)),
+        matrix.rows,
+        matrix.cols};
+    Expected<PackedMatrix> packed = quantizer.Quantize(
+        view, {}, FormatFor(formats[job.option], matrix.cols));
+    if (!packed) {
+      errors[static_cast<std::size_t>(index)] = {
+          packed.error().code, matrix.tensor + ": " + packed.error().message};
+      return;
+    }
+    variants_[job.option][static_cast<std::size_t>(place)] =
+        std::make_shared<const PackedMatrix>(std::move(*packed));
+  });
+  for (const std::optional<Error>& error : errors) {
+    if (error) return tl::unexpected(*error);
+  }
+  return {};
+}
+
+std::int64_t ModelGame::activation_bytes() const {
+  std::size_t longest = 0;
+  for (const TokenWindow& window : tokens_->windows) {
+    longest = std::max(longest, window.tokens.size());
+  }
+  return (model_->config().num_layers + std::int64_t{1}) *
+         static_cast<std::int64_t>(longest) * model_->config().hidden_size *
+         static_cast<std::int64_t>(sizeof(float));
+}
+
+void ModelGame::RunWindow(const Walk& walk,
+                          std::size_t window,
+                          Lane& lane) const {
+  const TokenWindow& text = tokens_->windows[window];
+  const auto layers = static_cast<std::size_t>(model_->config().num_layers);
+  const std::size_t values =
+      text.tokens.size() *
+      static_cast<std::size_t>(model_->config().hidden_size);
+  for (std::vector<float>& hidden : lane.hidden) hidden.resize(values);
+  lane.nll.resize(text.tokens.size() - 1);
+  lane.transformer.Embed(text.tokens, lane.hidden[0]);
+  double sum = 0.0;
+  for (std::size_t i = 0; i < walk.order.size(); ++i) {
+    const FormatAssignment& assignment = walk.assignments[walk.order[i]];
+    const auto first = static_cast<std::size_t>(walk.first_layer[i]);
+    for (std::size_t u = 0; u < unit_weights_.size(); ++u) {
+      if (unit_layer_[u] < walk.first_layer[i]) continue;
+      const auto& option = variants_[static_cast<std::size_t>(assignment[u])];
+      for (const int place : unit_weights_[u]) {
+        const auto at = static_cast<std::size_t>(place);
+        lane.weights[at] = LinearWeight(option[at].get());
+      }
+    }
+    for (std::size_t layer = first; layer < layers; ++layer) {
+      lane.hidden[layer + 1] = lane.hidden[layer];
+      lane.transformer.RunBlock(
+          static_cast<int>(layer),
+          std::span(lane.weights)
+              .subspan(layer * kLinearsPerBlock, kLinearsPerBlock),
+          lane.hidden[layer + 1]);
+    }
+    if (first < layers || i == 0) {
+      lane.transformer.NegativeLogLikelihood(
+          lane.hidden[layers], text.tokens, lane.nll);
+      sum = 0.0;
+      for (std::size_t t = static_cast<std::size_t>(text.first_predicted) - 1;
+           t < lane.nll.size();
+           ++t) {
+        sum += static_cast<double>(lane.nll[t]);
+      }
+    }
+    walk.results[walk.order[i]].window_nll[window] = sum;
+  }
+}
+
+Expected<std::vector<Evaluation>> ModelGame::Evaluate(
+    std::span<const FormatAssignment> assignments) {
+  // Units sorted by layer, so that comparing assignments in this order finds
+  // the first block that differs.
+  std::vector<std::size_t> by_layer(unit_layer_.size());
+  std::iota(by_layer.begin(), by_layer.end(), 0U);
+  std::stable_sort(by_layer.begin(), by_layer.end(), [&](auto a, auto b) {
+    return unit_layer_[a] < unit_layer_[b];
+  });
+  std::vector<Evaluation> results(assignments.size());
+  Walk walk{assignments, {}, {}, results};
+  walk.order.resize(assignments.size());
+  std::iota(walk.order.begin(), walk.order.end(), 0U);
+  std::sort(walk.order.begin(), walk.order.end(), [&](auto a, auto b) {
+    for (const std::size_t u : by_layer) {
+      if (assignments[a][u] != assignments[b][u]) {
+        return assignments[a][u] < assignments[b][u];
+      }
+    }
+    return a < b;
+  });
+  const int layers = model_->config().num_layers;
+  std::int64_t blocks = 0;
+  for (std::size_t i = 0; i < walk.order.size(); ++i) {
+    BITPACT_CHECK(assignments[walk.order[i]].size() == unit_layer_.size(),
+                  "one option a unit");
+    int first = i == 0 ? 0 : layers;
+    for (std::size_t k = 0; i > 0 && k < by_layer.size(); ++k) {
+      const std::size_t u = by_layer[k];
+      if (assignments[walk.order[i]][u] != assignments[walk.order[i - 1]][u]) {
+        first = unit_layer_[u];
+        break;
+      }
+    }
+    walk.first_layer.push_back(first);
+    blocks += layers - first;
+  }
+  const auto windows = static_cast<std::int64_t>(tokens_->windows.size());
+  blocks_run_ += blocks * windows;
+  blocks_asked_ +=
+      static_cast<std::int64_t>(assignments.size()) * layers * windows;
+  for (Evaluation& result : results) {
+    result.window_nll.resize(tokens_->windows.size());
+  }
+  std::vector<std::unique_ptr<Lane>> lanes(
+      static_cast<std::size_t>(ThreadCount()));
+  ParallelFor(windows, [&](std::int64_t window, int worker) {
+    auto& lane = lanes[static_cast<std::size_t>(worker)];
+    if (!lane) lane = std::make_unique<Lane>(*model_);
+    RunWindow(walk, static_cast<std::size_t>(window), *lane);
+  });
+  for (Evaluation& result : results) {
+    result.loss = MeanLoss(result.window_nll, window_tokens_);
+  }
+  return results;
+}
+
+}  // namespace bitpact

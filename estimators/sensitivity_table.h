@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_ESTIMATORS_SENSITIVITY_TABLE_H_
+#define BITPACT_ESTIMATORS_SENSITIVITY_TABLE_H_
+
+// sensitivities.json: what was measured, on what, and how well it predicts. One
+// table serves any budget and any solver.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/budget.h"
+#include "core/error.h"
+#include "core/unit.h"
+#include "estimators/sensitivity_estimator.h"
+#include "estimators/surrogate.h"
+
+namespace bitpact {
+
+struct SensitivityTable {
+  std::string estimator;  // its name
+  std::string quantizer;  // its name
+  std::vector<Unit> units;
+  std::vector<FormatRule> formats;  // options, most precise first
+  Estimate estimate;
+  FitQuality fit;
+  EstimateOptions options;
+  std::int64_t calibration_tokens = 0;
+  std::int64_t evaluations = 0;  // assignments this table was made from
+  ModelBytes model_bytes;        // for budgets
+  // "model", "text": fingerprints (core/hash.h).
+  std::map<std::string, std::string> inputs;
+};
+
+// Formats of one option for people: "4 bit".
+std::string OptionName(const FormatRule& rule);
+
+Expected<void> WriteSensitivityTable(const std::filesystem::path& file,
+                                     const SensitivityTable& table);
+
+// Every length, index and number is checked; kInvalidArgument names the field.
+Expected<SensitivityTable> ReadSensitivityTable(
+    const std::filesystem::path& file);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_ESTIMATORS_SENSITIVITY_TABLE_H_

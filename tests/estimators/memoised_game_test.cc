@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "estimators/memoised_game.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/estimators/toy_games.h"
+
+namespace bitpact {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+
+class MemoisedGameTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ =
+        fs::path(testing::TempDir()) /
+        ("memoised_" +
+         std::string(
+             testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+    file_ = folder_ / "evaluations.jsonl";
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  static std::string Read(const fs::path& file) {
+    std::ifstream in(file, std::ios::binary);
+    std::ostringstream text;
+    text << in.rdbuf();
+    return text.str();
+  }
+  void Write(const std::string& text) const {
+    std::ofstream(file_, std::ios::binary) << text;
+  }
+  // Fills the file with three evaluations.
+  void Fill() {
+    MemoisedGame memo(game_);
+    ASSERT_TRUE(memo.AttachFile(file_, key_));
+    const std::vector<FormatAssignment> asked = {
+        {0, 0, 0}, {1, 0, 1}, {1, 1, 1}};
+    ASSERT_TRUE(memo.Evaluate(asked));
+  }
+
+  FunctionGame game_{3,
+                     2,
+                     [](const FormatAssignment& q) {
+                       return 1.0 / 3.0 + q[0] + 2 * q[1] + 4 * q[2];
+                     },
+                     {5.0, 7.0}};
+  std::map<std::string, std::string> key_ = {{"model", "m1"}, {"text", "t1"}};
+  fs::path folder_;
+  fs::path file_;
+};
+
+TEST_F(MemoisedGameTest, EvaluatesEachAssignmentOnce) {
+  MemoisedGame memo(game_);
+  const std::vector<FormatAssignment> asked = {
+      {1, 0, 0}, {0, 0, 0}, {1, 0, 0}, {1, 1, 1}};
+  const auto first = memo.Evaluate(asked);
+  const auto second = memo.Evaluate(asked);
+  ASSERT_TRUE(first && second);
+  EXPECT_EQ(game_.evaluations, 3);
+  EXPECT_EQ(memo.evaluations(), 3);
+  EXPECT_EQ((*first)[0].window_nll, (*second)[2].window_nll);
+  EXPECT_NEAR((*first)[3].loss, 1.0 / 3.0 + 7.0, 1e-12);
+}
+
+TEST_F(MemoisedGameTest, ALaterRunContinuesFromTheFile) {
+  Fill();
+  const int before = game_.evaluations;
+  MemoisedGame memo(game_);
+  ASSERT_TRUE(memo.AttachFile(file_, key_));
+  EXPECT_EQ(memo.recalled(), 3);
+  const std::vector<FormatAssignment> asked = {{1, 0, 1}, {0, 1, 0}};
+  const auto values = memo.Evaluate(asked);
+  ASSERT_TRUE(values);
+  EXPECT_EQ(game_.evaluations, before + 1);
+  // The same bits, not a rounded copy.
+  EXPECT_EQ((*values)[0].window_nll[0], (1.0 / 3.0 + 5.0) * 5.0);
+}
+
+TEST_F(MemoisedGameTest, ALineCutShortByACrashIsDropped) {
+  Fill();
+  const std::string whole = Read(file_);
+  Write(whole.substr(0, whole.size() - 9));
+  const int before = game_.evaluations;
+  {
+    MemoisedGame memo(game_);
+    ASSERT_TRUE(memo.AttachFile(file_, key_));
+    EXPECT_EQ(memo.recalled(), 2);
+    ASSERT_TRUE(memo.Evaluate(std::vector<FormatAssignment>{{1, 1, 1}}));
+    EXPECT_EQ(game_.evaluations, before + 1);
+  }
+  EXPECT_EQ(Read(file_), whole);
+}
+
+TEST_F(MemoisedGameTest, AnotherKeyIsRefusedNamingTheField) {
+  Fill();
+  MemoisedGame memo(game_);
+  const auto attached =
+      memo.AttachFile(file_, {{"model", "m2"}, {"text", "t1"}});
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(attached.error().message, HasSubstr("key.model"));
+  EXPECT_THAT(attached.error().message, HasSubstr("m1"));
+  EXPECT_THAT(attached.error().message, HasSubstr("m2"));
+}
+
+TEST_F(MemoisedGameTest, DamageInTheMiddleIsDataLossWithTheLine) {
+  Fill();
+  const std::string whole = Read(file_);
+  for (const std::string& broken :
+       {std::string("{\"options\":\"1x1\",\"nll\":[1,2]}\n"),
+        std::string("{\"options\":\"101\",\"nll\":[1]}\n"),
+        std::string("{\"options\":\"1011\",\"nll\":[1,2]}\n"),
+        std::string("{\"options\":\"101\",\"nll\":[1,\"2\"]}\n"),
+        std::string("[]\n"),
+        std::string("rubbish\n")}) {
+    Write(whole + broken);
+    MemoisedGame memo(game_);
+    const auto attached = memo.AttachFile(file_, key_);
+    ASSERT_FALSE(attached) << broken;
+    EXPECT_EQ(attached.error().code, ErrorCode::kDataLoss) << broken;
+    EXPECT_THAT(attached.error().message, HasSubstr("line 5")) << broken;
+  }
+}
+
+TEST_F(MemoisedGameTest, AnotherFileOfJsonIsNotTakenForALog) {
+  Write("{\"format\":\"bitpact.plan\"}\n");
+  MemoisedGame memo(game_);
+  const auto attached = memo.AttachFile(file_, key_);
+  ASSERT_FALSE(attached);
+  EXPECT_THAT(attached.error().message, HasSubstr("bitpact.evaluations"));
+  EXPECT_EQ(Read(file_), "{\"format\":\"bitpact.plan\"}\n");
+}
+
+TEST_F(MemoisedGameTest, TwoRunsCannotAppendToOneFile) {
+  MemoisedGame first(game_);
+  ASSERT_TRUE(first.AttachFile(file_, key_));
+  MemoisedGame second(game_);
+  const auto attached = second.AttachFile(file_, key_);
+  ASSERT_FALSE(attached);
+  EXPECT_EQ(attached.error().code, ErrorCode::kUnavailable);
+  EXPECT_THAT(attached.error().message, HasSubstr("another run"));
+}
+
+}  // namespace
+}  // namespace bitpact
