@@ -4,6 +4,10 @@
 
 function(bitpact_compile_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wshadow -Wconversion)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+    # gcc 12 sees overlaps in std::string that are not there (gcc bug 105651).
+    target_compile_options(${target} PRIVATE -Wno-restrict)
+  endif()
   if(BITPACT_WERROR)
     target_compile_options(${target} PRIVATE -Werror)
   endif()
