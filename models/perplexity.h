@@ -14,7 +14,8 @@
 // is the ratio sum_d L_d / sum_d n_d over windows d, and
 //   se = sqrt( D/(D-1) * sum_d (L_d - mean * n_d)^2 ) / sum_d n_d
 // (Cochran, Sampling Techniques, section 6.4). Perplexity's is perplexity * se.
-// One window gives no standard error (0, `windows` says so).
+// One window gives no standard error (0, `windows` says so). Sums are in
+// double.
 
 #include <cstdint>
 #include <span>

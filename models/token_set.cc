@@ -54,16 +54,16 @@ Expected<TokenSetOptions> Resolve(const TokenSetOptions& options,
                     : TextMode::kWindows;
   }
   if (used.window == 0) used.window = context;
-  if (used.window < 2 || used.window > context) {
+  if (used.window < 1 || used.window > context) {
     return InvalidArgument(
         "window = " + std::to_string(used.window) +
-        " violates 2 <= window <= context = " + std::to_string(context));
+        " violates 1 <= window <= context = " + std::to_string(context));
   }
-  if (used.stride == 0) used.stride = used.window - 1;
-  if (used.stride < 1 || used.stride >= used.window) {
+  if (used.stride == 0) used.stride = used.window;
+  if (used.stride < 1 || used.stride > used.window) {
     return InvalidArgument(
         "stride = " + std::to_string(used.stride) +
-        " violates 1 <= stride < window = " + std::to_string(used.window));
+        " violates 1 <= stride <= window = " + std::to_string(used.window));
   }
   if (used.min_tokens < 2) {
     return InvalidArgument("min_tokens = " + std::to_string(used.min_tokens) +
@@ -106,8 +106,8 @@ TokenSet FromDocuments(std::string_view text,
     TokenWindow window;
     window.tokens = tokenizer.Encode(document);
     window.tokens.insert(window.tokens.begin(), tokenizer.bos_id());
-    if (std::ssize(window.tokens) > options.window) {
-      window.tokens.resize(static_cast<std::size_t>(options.window));
+    if (std::ssize(window.tokens) > options.window + 1) {
+      window.tokens.resize(static_cast<std::size_t>(options.window) + 1);
       ++cut;
     }
     if (std::ssize(window.tokens) < options.min_tokens) {
@@ -119,7 +119,7 @@ TokenSet FromDocuments(std::string_view text,
   set.description =
       std::to_string(set.windows.size()) + " documents, each BOS first, " +
       std::to_string(cut) + " cut at " + std::to_string(options.window) +
-      " tokens; " + std::to_string(options.skip_documents) +
+      " predicted tokens; " + std::to_string(options.skip_documents) +
       " left out in front, " + std::to_string(too_short) + " under " +
       std::to_string(options.min_tokens) + " tokens skipped; " +
       std::to_string(set.predicted) + " predicted tokens";
@@ -130,7 +130,7 @@ TokenSet FromStream(const std::vector<int>& stream,
                     int bos,
                     const TokenSetOptions& options) {
   TokenSet set;
-  const auto length = static_cast<std::size_t>(options.window - 1);
+  const auto length = static_cast<std::size_t>(options.window);
   std::size_t predicted_end = 0;
   for (std::size_t begin = 0;
        predicted_end < stream.size() && !Full(set, options);
@@ -148,7 +148,7 @@ TokenSet FromStream(const std::vector<int>& stream,
   }
   set.description = std::to_string(set.windows.size()) + " windows of " +
                     std::to_string(options.window) +
-                    " tokens, BOS first, every " +
+                    " predicted tokens, BOS first, every " +
                     std::to_string(options.stride) + " tokens of the text; " +
                     std::to_string(set.predicted) + " predicted tokens";
   return set;
@@ -190,11 +190,10 @@ Expected<TokenSet> MakeTokenSet(std::string_view text,
     }
   } else {
     const std::vector<int> stream = tokenizer.Encode(text);
-    if (std::ssize(stream) < used->window - 1) {
-      return InvalidArgument(name + ": the text has " +
-                             std::to_string(stream.size()) +
-                             " tokens, one window takes " +
-                             std::to_string(used->window - 1) + " and BOS");
+    if (std::ssize(stream) < used->window) {
+      return InvalidArgument(
+          name + ": the text has " + std::to_string(stream.size()) +
+          " tokens, one window predicts " + std::to_string(used->window));
     }
     set = FromStream(stream, tokenizer.bos_id(), *used);
   }

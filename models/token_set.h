@@ -8,14 +8,16 @@
 // * The text is split at every `<|endoftext|>`; each part, stripped of white
 //   space at both ends, is a document. Documents never see each other.
 // * Every window starts with BOS. BOS is never predicted; the first predicted
-//   token is the first one behind it.
+//   token is the first one behind it. A window of `window` tokens is what the
+//   model runs, BOS counted; it predicts as many, so the set holds one token
+//   more for it, which is predicted and never run.
 // * Documents mode (the text has a separator, or is forced): a document is one
-//   window, cut at `window` tokens, BOS counted. Documents under `min_tokens`
+//   window, cut at `window` predicted tokens. Documents under `min_tokens`
 //   (BOS counted) are skipped.
 // * Windows mode (no separator): the text as it is, separators included, is one
-//   stream, cut into windows of `window` tokens (BOS counted) that start every
+//   stream, cut into windows of `window` predicted tokens that start every
 //   `stride` tokens; a token is predicted in the first window that holds it.
-//   stride = window - 1: windows do not overlap. The last window is shorter.
+//   stride = window: windows do not overlap. The last window is shorter.
 // * Windows are taken in the text's order; the set ends with the window that
 //   reaches `max_predicted` predicted tokens (0: no limit).
 
@@ -43,7 +45,7 @@ struct TokenSetOptions {
 };
 
 struct TokenWindow {
-  std::vector<int> tokens;  // BOS first
+  std::vector<int> tokens;  // BOS first; at most `window` + 1
   // Index into `tokens` of the first predicted one, >= 1.
   int first_predicted = 1;
   [[nodiscard]] std::int64_t predicted() const {

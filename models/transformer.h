@@ -54,9 +54,10 @@ using WeightSet = std::vector<LinearWeight>;
 WeightSet FullPrecisionWeights(const Model& model);
 
 // Scratch memory and rotary tables for one thread; not thread-safe, cheap to
-// keep. Memory: about tokens * (4 * hidden + 3 * intermediate + vocab) * 4
-// bytes for the longest document seen, plus tokens^2 floats for one head's
-// attention.
+// keep. Memory: about tokens * (6 * hidden + 2 * intermediate) * 4 bytes for
+// the longest document seen, plus at most max(1 MiB, 32 rows) of logits. A row
+// of hidden or logits depends on the tokens up to it alone and has the same
+// bits for any number of tokens behind it. Broken shapes are CHECKed.
 class Transformer {
  public:
   // The model must outlive this object.
@@ -65,7 +66,8 @@ class Transformer {
   Transformer& operator=(Transformer&&) noexcept;
   ~Transformer();
 
-  // tokens: 1..context ids < vocab_size. hidden: [tokens, hidden_size].
+  // tokens: at least one id < vocab_size. hidden: [tokens, hidden_size]. More
+  // tokens than the context run as well; the model has not learned them.
   void Embed(std::span<const int> tokens, std::span<float> hidden);
 
   // Runs block `layer` in place. block: its kLinearsPerBlock weights.
@@ -78,12 +80,24 @@ class Transformer {
   void Logits(std::span<const float> hidden, std::span<float> logits);
 
   // nll[t] = -log p(tokens[t + 1] | tokens[0..t]) in nats, t = 0..n-2, from the
-  // activations after the last block. tokens: [n], nll: [n - 1].
+  // activations after the last block. tokens: [n], nll: [n - 1]; hidden: [n,
+  // hidden_size] or [n - 1, hidden_size], since the last token is predicted
+  // only and need not be run.
   void NegativeLogLikelihood(std::span<const float> hidden,
                              std::span<const int> tokens,
                              std::span<float> nll);
 
-  // All of the above: the logits of a document under `weights`.
+  // Rows that NegativeLogLikelihood hands to Logits at once, a multiple of 32:
+  // callers that need logits themselves keep memory small by the same step.
+  [[nodiscard]] std::int64_t LogitRows() const;
+
+  // Embed and all blocks. hidden: [tokens, hidden_size].
+  void RunBlocks(std::span<const int> tokens,
+                 const WeightSet& weights,
+                 std::span<float> hidden);
+
+  // All of the above: the logits of a document under `weights`. logits:
+  // [tokens, vocab_size].
   void Run(std::span<const int> tokens,
            const WeightSet& weights,
            std::span<float> logits);

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "models/transformer.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "models/attention.h"
+#include "models/elementwise.h"
+#include "quant/matmul.h"
+#include "quant/packed_matmul.h"
+
+// Products run over a few rows more than the document has: oneDNN makes a
+// kernel for every shape, and documents come in hundreds of lengths. A row of a
+// product does not depend on the others (quant/matmul.h), so the rows behind
+// the end change nothing; they hold finite leftovers.
+
+namespace bitpact {
+namespace {
+
+constexpr std::int64_t kRowStep = 32;
+// Rows whose logits are computed at once: enough for a good product, few enough
+// that the logits stay in the second-level cache.
+constexpr std::int64_t kLogitBytes = std::int64_t{1} << 20;
+
+std::int64_t PaddedRows(std::int64_t tokens) {
+  // Generation runs one token at a time and should not pay for 32.
+  if (tokens < kRowStep / 4) return tokens;
+  return (tokens + kRowStep - 1) / kRowStep * kRowStep;
+}
+
+std::size_t Size(std::int64_t rows, std::int64_t cols) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+}
+
+// A matrix in memory that only grows.
+class Buffer {
+ public:
+  std::span<float> Rows(std::int64_t rows, std::int64_t cols) {
+    if (values_.size() < Size(rows, cols)) values_.resize(Size(rows, cols));
+    return std::span(values_).first(Size(rows, cols));
+  }
+
+ private:
+  std::vector<float> values_;
+};
+
+}  // namespace
+
+LinearWeight::LinearWeight(std::span<const float> dense,
+                           std::int64_t rows,
+                           std::int64_t cols)
+    : dense_(dense), rows_(rows), cols_(cols) {
+  BITPACT_CHECK(dense.size() == Size(rows, cols), "dense is [rows, cols]");
+}
+
+LinearWeight::LinearWeight(const PackedMatrix* packed)
+    : packed_(packed), rows_(packed->rows()), cols_(packed->cols()) {}
+
+void LinearWeight::Multiply(std::span<const float> x,
+                            std::span<float> y,
+                            std::int64_t tokens) const {
+  if (packed_ != nullptr) {
+    PackedMatMul(x, *packed_, y, tokens);
+  } else {
+    MatMulTransposed(x, dense_, y, tokens, cols_, rows_);
+  }
+}
+
+WeightSet FullPrecisionWeights(const Model& model) {
+  WeightSet weights;
+  for (int layer = 0; layer < model.config().num_layers; ++layer) {
+    for (int kind = 0; kind < kLinearsPerBlock; ++kind) {
+      const auto which = static_cast<LinearKind>(kind);
+      const UnitMatrix matrix = model.linear_matrix(layer, which);
+      weights.emplace_back(
+          model.linear(layer, which), matrix.rows, matrix.cols);
+    }
+  }
+  return weights;
+}
+
+struct Transformer::Scratch {
+  explicit Scratch(const ModelConfig& config)
+      : rotary(config.head_dim, config.rope_theta) {}
+
+  RotaryTable rotary;
+  AttentionScratch attention;
+  Buffer normed;
+  Buffer q;
+  Buffer k;
+  Buffer v;
+  Buffer attended;
+  Buffer gate;
+  Buffer up;
+  Buffer projected;
+  Buffer hidden;
+  Buffer logits;
+};
+
+Transformer::Transformer(const Model& model)
+    : model_(&model), scratch_(std::make_unique<Scratch>(model.config())) {}
+Transformer::Transformer(Transformer&&) noexcept = default;
+Transformer& Transformer::operator=(Transformer&&) noexcept = default;
+Transformer::~Transformer() = default;
+
+void Transformer::Embed(std::span<const int> tokens, std::span<float> hidden) {
+  const ModelConfig& config = model_->config();
+  BITPACT_CHECK(!tokens.empty(), "at least one token");
+  BITPACT_CHECK(hidden.size() == Size(std::ssize(tokens), config.hidden_size),
+                "hidden is [tokens, hidden_size]");
+  for (std::size_t t = 0; t < tokens.size(); ++t) {
+    BITPACT_CHECK(tokens[t] >= 0 && tokens[t] < config.vocab_size,
+                  "token ids are below vocab_size");
+    std::ranges::copy(
+        model_->embedding().subspan(Size(tokens[t], config.hidden_size),
+                                    Size(1, config.hidden_size)),
+        hidden.begin() + static_cast<std::ptrdiff_t>(t) * config.hidden_size);
+  }
+}
+
+void Transformer::RunBlock(int layer,
+                           std::span<const LinearWeight> block,
+                           std::span<float> hidden) {
+  const ModelConfig& config = model_->config();
+  const std::int64_t width = config.hidden_size;
+  const std::int64_t tokens = std::ssize(hidden) / width;
+  BITPACT_CHECK(block.size() == kLinearsPerBlock, "one weight a kind");
+  BITPACT_CHECK(hidden.size() == Size(tokens, width) && tokens > 0,
+                "hidden is [tokens, hidden_size]");
+  const std::int64_t rows = PaddedRows(tokens);
+  const AttentionShape shape{
+      config.num_heads, config.num_kv_heads, config.head_dim};
+  const std::int64_t q_width = std::int64_t{shape.num_heads} * shape.head_dim;
+  const std::int64_t kv_width =
+      std::int64_t{shape.num_kv_heads} * shape.head_dim;
+  const auto weight = [&](LinearKind kind) -> const LinearWeight& {
+    return block[static_cast<std::size_t>(kind)];
+  };
+  Scratch& s = *scratch_;
+  s.rotary.Reserve(tokens);
+  const std::span<float> normed = s.normed.Rows(rows, width);
+  const std::span<float> projected = s.projected.Rows(rows, width);
+  const auto real = [&](std::span<float> padded, std::int64_t cols) {
+    return padded.first(Size(tokens, cols));
+  };
+
+  RmsNorm(hidden,
+          model_->attention_norm(layer),
+          config.rms_norm_eps,
+          real(normed, width));
+  const std::span<float> q = s.q.Rows(rows, q_width);
+  const std::span<float> k = s.k.Rows(rows, kv_width);
+  const std::span<float> v = s.v.Rows(rows, kv_width);
+  weight(LinearKind::kQ).Multiply(normed, q, rows);
+  weight(LinearKind::kK).Multiply(normed, k, rows);
+  weight(LinearKind::kV).Multiply(normed, v, rows);
+  s.rotary.Rotate(real(q, q_width), tokens, shape.num_heads);
+  s.rotary.Rotate(real(k, kv_width), tokens, shape.num_kv_heads);
+  const std::span<float> attended = s.attended.Rows(rows, q_width);
+  Attend(shape,
+         real(q, q_width),
+         real(k, kv_width),
+         real(v, kv_width),
+         real(attended, q_width),
+         s.attention);
+  weight(LinearKind::kO).Multiply(attended, projected, rows);
+  AddTo(real(projected, width), hidden);
+
+  RmsNorm(hidden,
+          model_->mlp_norm(layer),
+          config.rms_norm_eps,
+          real(normed, width));
+  const std::span<float> gate = s.gate.Rows(rows, config.intermediate_size);
+  const std::span<float> up = s.up.Rows(rows, config.intermediate_size);
+  weight(LinearKind::kGate).Multiply(normed, gate, rows);
+  weight(LinearKind::kUp).Multiply(normed, up, rows);
+  SwiGlu(gate, up);
+  weight(LinearKind::kDown).Multiply(gate, projected, rows);
+  AddTo(real(projected, width), hidden);
+}
+
+void Transformer::Logits(std::span<const float> hidden,
+                         std::span<float> logits) {
+  const ModelConfig& config = model_->config();
+  const std::int64_t width = config.hidden_size;
+  const std::int64_t vocab = config.vocab_size;
+  const std::int64_t tokens = std::ssize(hidden) / width;
+  BITPACT_CHECK(hidden.size() == Size(tokens, width) &&
+                    logits.size() == Size(tokens, vocab),
+                "hidden is [n, hidden_size], logits [n, vocab_size]");
+  const std::span<float> normed =
+      scratch_->normed.Rows(PaddedRows(tokens), width);
+  RmsNorm(hidden,
+          model_->final_norm(),
+          config.rms_norm_eps,
+          normed.first(hidden.size()));
+  // The caller's logits have no room for padding: whole steps, then the rest.
+  const std::int64_t whole = tokens / kRowStep * kRowStep;
+  for (const auto& [first, count] :
+       {std::pair(std::int64_t{0}, whole), std::pair(whole, tokens - whole)}) {
+    if (count == 0) continue;
+    MatMulTransposed(normed.subspan(Size(first, width), Size(count, width)),
+                     model_->head(),
+                     logits.subspan(Size(first, vocab), Size(count, vocab)),
+                     count,
+                     width,
+                     vocab);
+  }
+}
+
+void Transformer::NegativeLogLikelihood(std::span<const float> hidden,
+                                        std::span<const int> tokens,
+                                        std::span<float> nll) {
+  const std::int64_t width = model_->config().hidden_size;
+  const std::int64_t vocab = model_->config().vocab_size;
+  const std::int64_t predicted = std::ssize(tokens) - 1;
+  BITPACT_CHECK((hidden.size() == Size(predicted, width) ||
+                 hidden.size() == Size(predicted + 1, width)) &&
+                    std::ssize(nll) == predicted,
+                "hidden is [n or n - 1, hidden_size], nll [n - 1]");
+  const std::int64_t step = LogitRows();
+  for (std::int64_t first = 0; first < predicted; first += step) {
+    const std::int64_t rows = std::min(step, predicted - first);
+    const std::span<float> logits = scratch_->logits.Rows(rows, vocab);
+    Logits(hidden.subspan(Size(first, width), Size(rows, width)), logits);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const auto t = static_cast<std::size_t>(first + row);
+      const auto line = logits.subspan(Size(row, vocab), Size(1, vocab));
+      const auto next = static_cast<std::size_t>(tokens[t + 1]);
+      nll[t] =
+          static_cast<float>(LogSumExp(line) - static_cast<double>(line[next]));
+    }
+  }
+}
+
+std::int64_t Transformer::LogitRows() const {
+  const std::int64_t row_bytes =
+      std::int64_t{model_->config().vocab_size} * std::int64_t{sizeof(float)};
+  return std::max<std::int64_t>(kLogitBytes / row_bytes / kRowStep, 1) *
+         kRowStep;
+}
+
+void Transformer::RunBlocks(std::span<const int> tokens,
+                            const WeightSet& weights,
+                            std::span<float> hidden) {
+  const int layers = model_->config().num_layers;
+  BITPACT_CHECK(std::ssize(weights) == layers * kLinearsPerBlock,
+                "kLinearsPerBlock weights a layer");
+  Embed(tokens, hidden);
+  for (int layer = 0; layer < layers; ++layer) {
+    RunBlock(layer,
+             std::span(weights).subspan(Size(layer, kLinearsPerBlock),
+                                        kLinearsPerBlock),
+             hidden);
+  }
+}
+
+void Transformer::Run(std::span<const int> tokens,
+                      const WeightSet& weights,
+                      std::span<float> logits) {
+  const std::span<float> hidden =
+      scratch_->hidden.Rows(std::ssize(tokens), model_->config().hidden_size);
+  RunBlocks(tokens, weights, hidden);
+  Logits(hidden, logits);
+}
+
+}  // namespace bitpact
