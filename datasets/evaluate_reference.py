@@ -15,6 +15,7 @@ import argparse
 import json
 import math
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import sentencepiece
@@ -117,6 +118,7 @@ class ReferenceLlama:
         return self.norm(x, "model.norm.weight") @ self.head.T
 
 
+@torch.no_grad()
 def token_losses(model: ReferenceLlama, tokens: list[int]) -> Tensor:
     """Negative log-likelihood of every token but the first, in nats."""
     predictions = model.logits(tokens[:-1]).double().log_softmax(-1)
@@ -125,16 +127,15 @@ def token_losses(model: ReferenceLlama, tokens: list[int]) -> Tensor:
 
 def documents(
     text: str, tokenizer: sentencepiece.SentencePieceProcessor, window: int
-) -> list[list[int]]:
+) -> Iterator[list[int]]:
     """The documents that count, as token ids."""
-    encoded = (
-        [tokenizer.bos_id(), *tokenizer.encode(part.strip())][:window]
-        for part in text.split(SEPARATOR)
-    )
-    return [tokens for tokens in encoded if len(tokens) >= SHORTEST]
+    for part in text.split(SEPARATOR):
+        tokens = [tokenizer.bos_id(), *tokenizer.encode(part.strip())][:window]
+        if len(tokens) >= SHORTEST:
+            yield tokens
 
 
-def main() -> None:
+def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model", type=Path, help="folder with config.json and tokenizer.model")
     parser.add_argument("text", type=Path)
@@ -146,11 +147,15 @@ def main() -> None:
         "token is only predicted",
     )
     parser.add_argument("--dump", type=Path, help="write the first document's losses as JSON")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    options = parse_options()
     torch.set_num_threads(1)
     config = json.loads((options.model / "config.json").read_text(encoding="utf-8"))
     context = config["max_position_embeddings"]
-    window = options.window or context
+    window = context if options.window is None else options.window
     if not 2 <= window <= context + 1:
         raise SystemExit(f"--window must be 2 to {context + 1}")
     tokenizer = sentencepiece.SentencePieceProcessor(
@@ -159,17 +164,16 @@ def main() -> None:
     model = ReferenceLlama(config, read_weights(options.model))
     text = options.text.read_text(encoding="utf-8")
     used, count, total = 0, 0, 0.0
-    with torch.no_grad():
-        for tokens in documents(text, tokenizer, window):
-            losses = token_losses(model, tokens)
-            if options.dump and used == 0:
-                golden = {"tokens": tokens, "negative_log_likelihoods": losses.tolist()}
-                options.dump.write_text(json.dumps(golden) + "\n", encoding="ascii")
-            used += 1
-            count += len(losses)
-            total += losses.sum().item()
-            if count >= options.tokens:
-                break
+    for tokens in documents(text, tokenizer, window):
+        losses = token_losses(model, tokens)
+        if options.dump and used == 0:
+            golden = {"tokens": tokens, "negative_log_likelihoods": losses.tolist()}
+            options.dump.write_text(json.dumps(golden) + "\n", encoding="ascii")
+        used += 1
+        count += len(losses)
+        total += losses.sum().item()
+        if count >= options.tokens:
+            break
     if count == 0:
         raise SystemExit(f"no document of at least {SHORTEST} tokens")
     mean = total / count
