@@ -28,7 +28,8 @@ struct SensitivityTable {
   FitQuality fit;
   EstimateOptions options;
   std::int64_t calibration_tokens = 0;
-  std::int64_t evaluations = 0;  // assignments this table was made from
+  // Assignments whose loss was known when the table was made.
+  std::int64_t evaluations = 0;
   ModelBytes model_bytes;        // for budgets
   // "model", "text": fingerprints (core/hash.h).
   std::map<std::string, std::string> inputs;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/flags.h"
+
+#include "core/progress.h"
+#include "core/threads.h"
+#include "estimators/sensitivity_estimator.h"
+#include "quant/quantizer.h"
+#include "solvers/solver_factory.h"
+
+namespace bitpact {
+namespace {
+
+std::string Joined(const std::vector<std::string>& names) {
+  std::string text;
+  for (const std::string& name : names) {
+    text += (text.empty() ? "" : ", ") + name;
+  }
+  return text;
+}
+
+}  // namespace
+
+void AddCommonFlags(CLI::App& app, CommonFlags& flags) {
+  app.add_option("--seed",
+                 flags.seed,
+                 "Seed of every random choice; same seed, same result, for any "
+                 "number of threads")
+      ->capture_default_str();
+  app.add_option("--threads",
+                 flags.threads,
+                 "Threads to use; 0: one for each processor core")
+      ->capture_default_str();
+  app.add_flag("--quiet", flags.quiet, "No progress bars");
+}
+
+Expected<void> ApplyCommonFlags(const CommonFlags& flags) {
+  if (flags.threads < 0) {
+    return InvalidArgument("--threads = " + std::to_string(flags.threads) +
+                           " violates --threads >= 0");
+  }
+  SetThreadCount(flags.threads);
+  Progress::SetEnabled(!flags.quiet);
+  return {};
+}
+
+void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
+  app.add_option("--bits",
+                 options.bits,
+                 "Candidate widths, comma separated, 2 to 8: every unit gets "
+                 "one of them")
+      ->delimiter(',')
+      ->capture_default_str();
+  app.add_option("--group-size",
+                 options.group_size,
+                 "Weights of a row that share a scale; 0: the whole row. "
+                 "Default: 128, reduced by 32 until it divides the row");
+  app.add_flag("--symmetric",
+               options.symmetric,
+               "Scales without zero-points (smaller, less precise)");
+  app.add_option("--granularity",
+                 options.granularity,
+                 "What gets one width: block, fused (q/k/v and gate/up "
+                 "together) or matrix")
+      ->capture_default_str();
+  app.add_option("--quantizer",
+                 options.quantizer,
+                 "How weights become codes: " + Joined(QuantizerNames()))
+      ->capture_default_str();
+  app.add_option("--estimator",
+                 options.estimator,
+                 "How sensitivities are measured: " + Joined(EstimatorNames()))
+      ->capture_default_str();
+  app.add_option("--permutations",
+                 options.estimate.permutations,
+                 "Random orders for coopq and shapley, in antithetic pairs")
+      ->capture_default_str();
+  app.add_option("--alpha",
+                 options.estimate.alpha,
+                 "coopq: 0 keeps all interactions, 1 none")
+      ->capture_default_str();
+  app.add_option("--calibration-tokens",
+                 options.calibration_tokens,
+                 "Predicted tokens of the calibration text to use")
+      ->capture_default_str();
+  app.add_option("--held-out",
+                 options.held_out,
+                 "Random assignments to judge the surrogate by")
+      ->capture_default_str();
+}
+
+void AddSolveFlags(CLI::App& app, SolveFlags& flags) {
+  app.add_option("--solver",
+                 flags.solver,
+                 "Who solves the allocation: " + Joined(SolverNames()))
+      ->capture_default_str();
+  app.add_option("--time-limit",
+                 flags.options.time_limit_s,
+                 "Seconds for the solver; unset: until it is done");
+  app.add_option("--gap",
+                 flags.options.relative_gap,
+                 "Relative gap at which a plan counts as optimal")
+      ->capture_default_str();
+}
+
+void AddTextFlags(CLI::App& app, TextFlags& flags) {
+  app.add_option("--window",
+                 flags.options.window,
+                 "Tokens of a window, BOS counted; 0: the model's context")
+      ->capture_default_str();
+  app.add_option("--stride",
+                 flags.options.stride,
+                 "Tokens between windows of running text; 0: no overlap")
+      ->capture_default_str();
+  app.add_option("--text-mode",
+                 flags.mode,
+                 "documents (split at <|endoftext|>), windows (running text) "
+                 "or auto")
+      ->capture_default_str();
+}
+
+Expected<TokenSetOptions> ResolveTextFlags(const TextFlags& flags) {
+  TokenSetOptions options = flags.options;
+  if (flags.mode == "documents") {
+    options.mode = TextMode::kDocuments;
+  } else if (flags.mode == "windows") {
+    options.mode = TextMode::kWindows;
+  } else if (flags.mode != "auto") {
+    return InvalidArgument("--text-mode '" + flags.mode +
+                           "' is not one of: auto, documents, windows");
+  }
+  return options;
+}
+
+}  // namespace bitpact

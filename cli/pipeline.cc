@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "cli/pipeline.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "core/hash.h"
+#include "estimators/problem_builder.h"
+#include "solvers/plan_checker.h"
+#include "solvers/problem_file.h"
+#include "solvers/solver_factory.h"
+
+namespace bitpact {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string UnitsFingerprint(const std::vector<Unit>& units) {
+  std::string text;
+  for (const Unit& unit : units) {
+    text += unit.name + "\n";
+    for (const UnitMatrix& matrix : unit.matrices) text += matrix.tensor + ";";
+  }
+  return HashText(text);
+}
+
+std::string FormatsText(const std::vector<FormatRule>& formats) {
+  std::string text;
+  for (const FormatRule& rule : formats) {
+    text += (text.empty() ? "" : ",") + FormatName(rule.base) +
+            (rule.fit_group_size ? "-fit" : "");
+  }
+  return text;
+}
+
+// "layers.0.mlp.up_proj 1,234, layers.1... 1,200": the largest shares first.
+std::string LargestUnits(const std::vector<Unit>& units,
+                         const std::vector<std::int64_t>& sizes) {
+  constexpr std::size_t kNamed = 3;
+  std::vector<std::size_t> order(units.size());
+  std::iota(order.begin(), order.end(), 0U);
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    return sizes[a] > sizes[b];
+  });
+  std::string text;
+  for (std::size_t i = 0; i < std::min(kNamed, order.size()); ++i) {
+    text += (i == 0 ? "" : ", ") + units[order[i]].name + " " +
+            FormatCount(sizes[order[i]]);
+  }
+  return text;
+}
+
+}  // namespace
+
+Expected<void> Validate(const MeasureOptions& options) {
+  if (options.bits.empty() ||
+      std::set<int>(options.bits.begin(), options.bits.end()).size() !=
+          options.bits.size()) {
+    return InvalidArgument("--bits: names each width once, e.g. 2,4");
+  }
+  for (const int bits : options.bits) {
+    if (bits < 2 || bits > 8) {
+      return InvalidArgument("--bits = " + std::to_string(bits) +
+                             " violates 2 <= bits <= 8");
+    }
+  }
+  if (options.bits.size() < 2) {
+    return InvalidArgument(
+        "--bits = " + std::to_string(options.bits.front()) +
+        ": an allocation chooses between at least two widths, e.g. 2,4");
+  }
+  if (options.group_size && *options.group_size < 0) {
+    return InvalidArgument(
+        "--group-size = " + std::to_string(*options.group_size) +
+        " violates --group-size >= 0 (0: whole rows)");
+  }
+  if (options.calibration_tokens < 1 || options.held_out < 0) {
+    return InvalidArgument(
+        "--calibration-tokens = " + std::to_string(options.calibration_tokens) +
+        " violates --calibration-tokens >= 1");
+  }
+  const Expected<Granularity> granularity =
+      ParseGranularity(options.granularity);
+  if (!granularity) return tl::unexpected(granularity.error());
+  return Validate(options.estimate);
+}
+
+std::vector<FormatRule> CandidateFormats(const MeasureOptions& options) {
+  std::vector<int> bits = options.bits;
+  std::sort(bits.rbegin(), bits.rend());
+  std::vector<FormatRule> formats;
+  for (const int width : bits) {
+    FormatRule rule;
+    rule.base.bits = width;
+    rule.base.group_size = options.group_size.value_or(128);
+    rule.base.zero_point_type =
+        options.symmetric ? ZeroPointType::kNone : ZeroPointType::kFloat16;
+    rule.fit_group_size = !options.group_size;
+    formats.push_back(rule);
+  }
+  return formats;
+}
+
+Expected<Granularity> ParseGranularity(const std::string& name) {
+  static const std::map<std::string, Granularity> kNames = {
+      {"block", Granularity::kBlock},
+      {"fused", Granularity::kFused},
+      {"matrix", Granularity::kMatrix}};
+  const auto found = kNames.find(name);
+  if (found == kNames.end()) {
+    return InvalidArgument("--granularity '" + name +
+                           "' is not one of: block, fused, matrix");
+  }
+  return found->second;
+}
+
+Expected<LoadedModel> LoadFolder(const fs::path& folder) {
+  Expected<Model> model = Model::Load(folder);
+  if (!model) return tl::unexpected(model.error());
+  Expected<Tokenizer> tokenizer = Tokenizer::Load(folder);
+  if (!tokenizer) return tl::unexpected(tokenizer.error());
+  return LoadedModel{std::move(*model), std::move(*tokenizer)};
+}
+
+Expected<fs::path> FindText(const std::optional<fs::path>& flag,
+                            const std::string& flag_name,
+                            const fs::path& model_folder,
+                            const std::string& default_name) {
+  if (flag) return *flag;
+  const fs::path standard = model_folder / default_name;
+  std::error_code ignored;
+  if (fs::exists(standard, ignored)) return standard;
+  return InvalidArgument(flag_name + " is missing, and " + standard.string() +
+                         " does not exist");
+}
+
+Expected<void> CheckDisjoint(const TokenSet& calibration,
+                             const std::string& calibration_name,
+                             const TokenSet& evaluation,
+                             const std::string& evaluation_name) {
+  std::map<std::vector<int>, std::size_t> seen;
+  for (std::size_t i = 0; i < calibration.windows.size(); ++i) {
+    seen.emplace(calibration.windows[i].tokens, i);
+  }
+  for (std::size_t i = 0; i < evaluation.windows.size(); ++i) {
+    const auto found = seen.find(evaluation.windows[i].tokens);
+    if (found == seen.end()) continue;
+    return InvalidArgument("evaluation text " + evaluation_name + ": window " +
+                           std::to_string(i) + " is also window " +
+                           std::to_string(found->second) +
+                           " of the calibration text " + calibration_name +
+                           "; an evaluation needs text of its own");
+  }
+  return {};
+}
+
+ModelBytes MeasureBytes(const Model& model, const std::vector<Unit>& units) {
+  ModelBytes bytes{0, model.kept_bytes(), model.stored_bytes()};
+  for (const Unit& unit : units) bytes.unit_weights += WeightCount(unit);
+  return bytes;
+}
+
+ByteLimit ResolveBudget(const Budget& budget,
+                        const ModelBytes& model,
+                        const std::vector<Unit>& units,
+                        const std::vector<FormatRule>& formats) {
+  ByteLimit result;
+  result.model = model;
+  result.limit = UnitByteLimit(budget, model);
+  std::vector<std::int64_t> least_sizes;
+  for (const Unit& unit : units) {
+    std::int64_t least = StoredBytes(formats.front(), unit);
+    std::int64_t greatest = least;
+    for (const FormatRule& format : formats) {
+      least = std::min(least, StoredBytes(format, unit));
+      greatest = std::max(greatest, StoredBytes(format, unit));
+    }
+    result.least += least;
+    result.greatest += greatest;
+    least_sizes.push_back(least);
+  }
+  if (result.limit < result.least) {
+    const bool whole = budget.kind != BudgetKind::kBitsPerWeight;
+    result.infeasible =
+        "budget " + budget.text + " leaves " + FormatCount(result.limit) +
+        " bytes for the units" +
+        (whole
+             ? " beside " + FormatCount(model.kept) + " bytes kept as they are"
+             : "") +
+        "; the least possible is " + FormatCount(result.least) +
+        ", the greatest " + FormatCount(result.greatest) +
+        " bytes; most of the least take " + LargestUnits(units, least_sizes);
+  }
+  return result;
+}
+
+Expected<Playground> MakePlayground(const Model& model,
+                                    const TokenSet& calibration,
+                                    const MeasureOptions& options,
+                                    const fs::path& log_file) {
+  const Expected<Granularity> granularity =
+      ParseGranularity(options.granularity);
+  if (!granularity) return tl::unexpected(granularity.error());
+  Playground play;
+  play.units = MakeUnits(model, *granularity);
+  play.formats = CandidateFormats(options);
+  auto quantizer = MakeQuantizer(options.quantizer);
+  if (!quantizer) return tl::unexpected(quantizer.error());
+  play.quantizer = std::move(*quantizer);
+  auto game = ModelGame::Create(
+      model, play.units, play.formats, *play.quantizer, calibration);
+  if (!game) return tl::unexpected(game.error());
+  play.game = std::move(*game);
+  play.memo = std::make_unique<MemoisedGame>(*play.game);
+  const Expected<void> attached =
+      play.memo->AttachFile(log_file,
+                            {{"model", model.fingerprint()},
+                             {"tokens", calibration.fingerprint},
+                             {"quantizer", options.quantizer},
+                             {"formats", FormatsText(play.formats)},
+                             {"units", UnitsFingerprint(play.units)}});
+  if (!attached) return tl::unexpected(attached.error());
+  return play;
+}
+
+Expected<SensitivityTable> Measure(const Model& model,
+                                   const TokenSet& calibration,
+                                   const MeasureOptions& options,
+                                   const std::string& estimator,
+                                   Playground& playground) {
+  const auto made = MakeEstimator(estimator);
+  if (!made) return tl::unexpected(made.error());
+  Expected<Estimate> estimate =
+      (*made)->Run(*playground.memo, options.estimate);
+  if (!estimate) return tl::unexpected(estimate.error());
+  SensitivityTable table;
+  table.evaluations =
+      playground.memo->evaluations() + playground.memo->recalled();
+  const Expected<FitQuality> fit = MeasureFit(*playground.memo,
+                                              estimate->surrogate,
+                                              estimate->base_loss,
+                                              options.held_out,
+                                              options.estimate.seed);
+  if (!fit) return tl::unexpected(fit.error());
+  table.estimator = estimator;
+  table.quantizer = options.quantizer;
+  table.units = playground.units;
+  table.formats = playground.formats;
+  table.estimate = std::move(*estimate);
+  table.fit = *fit;
+  table.options = options.estimate;
+  table.calibration_tokens = calibration.predicted;
+  table.model_bytes = MeasureBytes(model, playground.units);
+  table.inputs = {{"model", model.fingerprint()},
+                  {"calibration", calibration.fingerprint}};
+  return table;
+}
+
+Expected<Allocation> Allocate(const SensitivityTable& table,
+                              std::int64_t byte_limit,
+                              const SolveFlags& flags) {
+  Allocation allocation;
+  allocation.problem = BuildProblem(table, byte_limit);
+  const auto solver = MakeSolver(flags.solver);
+  if (!solver) return tl::unexpected(solver.error());
+  Expected<SolveResult> result =
+      SolveAndCheck(**solver, allocation.problem, flags.options);
+  if (!result) return tl::unexpected(result.error());
+  allocation.result = std::move(*result);
+  if (allocation.result.HasIncumbent()) {
+    allocation.plan = PlanFromAssignment(table, allocation.result.incumbent);
+  }
+  return allocation;
+}
+
+Expected<void> WriteAllocation(const fs::path& folder,
+                               const SensitivityTable& table,
+                               const Allocation& allocation) {
+  Expected<void> written =
+      WriteProblem(folder / "problem.json", allocation.problem, table.inputs);
+  if (!written) return written;
+  written = WriteSolveResult(folder / "result.json",
+                             allocation.problem,
+                             allocation.result,
+                             table.inputs);
+  if (!written || !allocation.plan) return written;
+  return WritePlan(folder / "plan.json", *allocation.plan, table.inputs);
+}
+
+}  // namespace bitpact

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_CLI_PIPELINE_H_
+#define BITPACT_CLI_PIPELINE_H_
+
+// The steps behind the subcommands, in the order of the data flow. `run` calls
+// them one after the other; each subcommand calls its own.
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/allocation_plan.h"
+#include "core/budget.h"
+#include "core/error.h"
+#include "core/unit.h"
+#include "estimators/memoised_game.h"
+#include "estimators/model_game.h"
+#include "estimators/sensitivity_table.h"
+#include "models/model.h"
+#include "models/token_set.h"
+#include "models/tokenizer.h"
+#include "quant/quantizer.h"
+#include "solvers/solve_result.h"
+
+namespace bitpact {
+
+// What is measured and how. Every field is a flag (cli/flags.h).
+struct MeasureOptions {
+  std::string granularity = "matrix";  // block, fused, matrix
+  std::vector<int> bits = {2, 4};      // distinct, 2..8, any order
+  // Weights that share a scale; unset: Quanto's rule from 128 downwards.
+  std::optional<int> group_size;
+  bool symmetric = false;
+  std::string quantizer = "quanto";
+  std::string estimator = "coopq";
+  EstimateOptions estimate;
+  std::int64_t calibration_tokens = 8192;  // predicted tokens, at least
+  int held_out = 16;                       // assignments to judge the fit by
+};
+// kInvalidArgument names the flag.
+Expected<void> Validate(const MeasureOptions& options);
+
+// Candidate formats, most precise first.
+std::vector<FormatRule> CandidateFormats(const MeasureOptions& options);
+
+Expected<Granularity> ParseGranularity(const std::string& name);
+
+struct LoadedModel {
+  Model model;
+  Tokenizer tokenizer;
+};
+Expected<LoadedModel> LoadFolder(const std::filesystem::path& folder);
+
+// The text file of a role: the flag's value, or `default_name` in the model's
+// folder. kInvalidArgument names the flag when neither exists.
+Expected<std::filesystem::path> FindText(
+    const std::optional<std::filesystem::path>& flag,
+    const std::string& flag_name,
+    const std::filesystem::path& model_folder,
+    const std::string& default_name);
+
+// Refuses an evaluation on calibration text: a window that stands in both sets
+// is named. Repeated short windows are what overlap would show as a better
+// result.
+Expected<void> CheckDisjoint(const TokenSet& calibration,
+                             const std::string& calibration_name,
+                             const TokenSet& evaluation,
+                             const std::string& evaluation_name);
+
+// A budget in bytes for the units, and whether it can be met.
+struct ByteLimit {
+  std::int64_t limit = 0;
+  std::int64_t least = 0;     // all units at their smallest format
+  std::int64_t greatest = 0;  // all units at their largest format
+  ModelBytes model;
+  // Empty when the budget can be met, otherwise a sentence with sizes and the
+  // units that take most of the least size.
+  std::string infeasible;
+};
+ByteLimit ResolveBudget(const Budget& budget,
+                        const ModelBytes& model,
+                        const std::vector<Unit>& units,
+                        const std::vector<FormatRule>& formats);
+
+ModelBytes MeasureBytes(const Model& model, const std::vector<Unit>& units);
+
+// A game with its memory, ready for estimators. References stay where they are
+// when the object moves.
+struct Playground {
+  std::vector<Unit> units;
+  std::vector<FormatRule> formats;
+  std::unique_ptr<Quantizer> quantizer;
+  std::unique_ptr<ModelGame> game;
+  std::unique_ptr<MemoisedGame> memo;
+};
+// log_file: where evaluations are kept (estimators/memoised_game.h).
+Expected<Playground> MakePlayground(const Model& model,
+                                    const TokenSet& calibration,
+                                    const MeasureOptions& options,
+                                    const std::filesystem::path& log_file);
+
+// Runs one estimator and judges it on held-out assignments.
+Expected<SensitivityTable> Measure(const Model& model,
+                                   const TokenSet& calibration,
+                                   const MeasureOptions& options,
+                                   const std::string& estimator,
+                                   Playground& playground);
+
+struct SolveFlags {
+  std::string solver = "auto";
+  SolveOptions options;
+};
+
+struct Allocation {
+  AllocationProblem problem;
+  SolveResult result;
+  // Empty when there is no feasible plan.
+  std::optional<AllocationPlan> plan;
+};
+Expected<Allocation> Allocate(const SensitivityTable& table,
+                              std::int64_t byte_limit,
+                              const SolveFlags& flags);
+
+// problem.json, result.json and, when there is one, plan.json.
+Expected<void> WriteAllocation(const std::filesystem::path& folder,
+                               const SensitivityTable& table,
+                               const Allocation& allocation);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_CLI_PIPELINE_H_

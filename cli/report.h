@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_CLI_REPORT_H_
+#define BITPACT_CLI_REPORT_H_
+
+// What `bitpact run` shows: measured perplexity of the plan beside full
+// precision, all-high, all-low and other plans of the same bytes; the solver's
+// claim; where the bits went. The same facts as text (terminal), JSON and HTML.
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/allocation_plan.h"
+#include "core/error.h"
+#include "estimators/sensitivity_table.h"
+#include "models/perplexity.h"
+#include "solvers/solve_result.h"
+
+namespace bitpact {
+
+// One model that was measured.
+struct ReportRow {
+  std::string name;
+  std::int64_t unit_bytes = 0;   // of the allocated matrices
+  std::int64_t model_bytes = 0;  // with everything that is kept as it is
+  double bits_per_weight = 0.0;  // of the allocated matrices
+  LossReport loss;
+};
+
+struct StageTime {
+  std::string name;
+  double seconds = 0.0;
+};
+
+struct Report {
+  std::string model;            // folder as given
+  std::string budget;           // as given
+  std::int64_t byte_limit = 0;  // for the units
+  std::string calibration;      // file and how it became windows
+  std::string evaluation;
+  std::vector<ReportRow> rows;
+  AllocationPlan plan;
+  SolveResult solve;
+  SensitivityTable sensitivities;
+  std::vector<StageTime> stages;
+};
+
+std::string RenderReport(const Report& report);
+
+// "block  q k v o gate up down" with the width of each unit; one line a block.
+std::string RenderBitMap(const AllocationPlan& plan);
+
+// report.json and report.html in the folder.
+Expected<void> WriteReport(const std::filesystem::path& folder,
+                           const Report& report);
+
+// Units as a grid, for maps: the row is the block, the column the kind of unit.
+struct UnitGrid {
+  std::vector<std::string> columns;
+  std::vector<std::string> rows;
+  // [row][column] -> index of the unit, -1 where there is none.
+  std::vector<std::vector<int>> cells;
+};
+UnitGrid ArrangeUnits(const std::vector<Unit>& units);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_CLI_REPORT_H_

@@ -1,0 +1,342 @@
+// SPDX-License-Identifier: Apache-2.0
+// `bitpact run`: the whole way, from a model and a budget to a plan whose loss
+// is measured on the quantized model.
+
+#include <algorithm>
+#include <chrono>
+#include <iostream>
+#include <memory>
+#include <optional>
+
+#include "cli/commands.h"
+#include "cli/flags.h"
+#include "cli/pipeline.h"
+#include "cli/report.h"
+#include "core/atomic_file.h"
+#include "core/progress.h"
+#include "estimators/problem_builder.h"
+#include "models/perplexity.h"
+#include "models/quantized_model.h"
+
+namespace bitpact {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RunFlags {
+  fs::path model;
+  std::string budget;
+  std::optional<fs::path> text;
+  std::optional<fs::path> eval;
+  fs::path output = "out";
+  std::int64_t eval_tokens = 20000;
+  int random_plans = 5;
+  CommonFlags common;
+  MeasureOptions measure;
+  SolveFlags solve;
+  TextFlags tokens;
+};
+
+// Times the stages of a run.
+class Stopwatch {
+ public:
+  explicit Stopwatch(std::vector<StageTime>& stages) : stages_(&stages) {}
+  void Lap(const std::string& name) {
+    const auto now = Clock::now();
+    stages_->push_back(
+        {name, std::chrono::duration<double>(now - last_).count()});
+    last_ = now;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::vector<StageTime>* stages_;
+  Clock::time_point last_ = Clock::now();
+};
+
+struct Texts {
+  TokenSet calibration;
+  TokenSet evaluation;
+  std::string calibration_file;
+  std::string evaluation_file;
+};
+
+Expected<Texts> ReadTexts(const RunFlags& flags, const LoadedModel& loaded) {
+  const auto text =
+      FindText(flags.text, "--text", flags.model, "calibration.txt");
+  if (!text) return tl::unexpected(text.error());
+  const auto eval =
+      FindText(flags.eval, "--eval", flags.model, "evaluation.txt");
+  if (!eval) return tl::unexpected(eval.error());
+  Expected<TokenSetOptions> options = ResolveTextFlags(flags.tokens);
+  if (!options) return tl::unexpected(options.error());
+  const int context = loaded.model.config().context;
+  options->max_predicted = flags.measure.calibration_tokens;
+  Expected<TokenSet> calibration =
+      ReadTokenSet(*text, loaded.tokenizer, context, *options);
+  if (!calibration) return tl::unexpected(calibration.error());
+  options->max_predicted = flags.eval_tokens;
+  Expected<TokenSet> evaluation =
+      ReadTokenSet(*eval, loaded.tokenizer, context, *options);
+  if (!evaluation) return tl::unexpected(evaluation.error());
+  const Expected<void> disjoint =
+      CheckDisjoint(*calibration, text->string(), *evaluation, eval->string());
+  if (!disjoint) return tl::unexpected(disjoint.error());
+  return Texts{std::move(*calibration),
+               std::move(*evaluation),
+               text->string(),
+               eval->string()};
+}
+
+// Quantizes and runs plans, each next to full precision.
+class Judge {
+ public:
+  Judge(const Model& model, const TokenSet& tokens, const Quantizer& quantizer)
+      : model_(&model),
+        tokens_(&tokens),
+        quantizer_(&quantizer),
+        full_(FullPrecisionWeights(model)) {}
+
+  ReportRow FullPrecision(const std::vector<Unit>& units) const {
+    ReportRow row;
+    row.name = "full precision";
+    row.loss = EvaluateLoss(*model_, full_, *tokens_, &full_);
+    row.model_bytes = model_->stored_bytes();
+    row.unit_bytes = model_->stored_bytes() - model_->kept_bytes();
+    std::int64_t weights = 0;
+    for (const Unit& unit : units) weights += WeightCount(unit);
+    row.bits_per_weight = 8.0 * static_cast<double>(row.unit_bytes) /
+                          static_cast<double>(weights);
+    return row;
+  }
+
+  Expected<ReportRow> Measure(const std::string& name,
+                              const AllocationPlan& plan) const {
+    const Expected<QuantizedModel> quantized =
+        QuantizedModel::Make(*model_, plan, *quantizer_);
+    if (!quantized) return tl::unexpected(quantized.error());
+    if (quantized->packed_bytes() != plan.size_bytes) {
+      return Fail(ErrorCode::kInternal,
+                  "plan '" + name + "': packed arrays take " +
+                      std::to_string(quantized->packed_bytes()) +
+                      " bytes, the plan says " +
+                      std::to_string(plan.size_bytes));
+    }
+    ReportRow row;
+    row.name = name;
+    row.unit_bytes = plan.size_bytes;
+    row.model_bytes = plan.size_bytes + model_->kept_bytes();
+    row.bits_per_weight = plan.bits_per_weight();
+    row.loss = EvaluateLoss(*model_, quantized->weights(), *tokens_, &full_);
+    return row;
+  }
+
+ private:
+  const Model* model_;
+  const TokenSet* tokens_;
+  const Quantizer* quantizer_;
+  WeightSet full_;
+};
+
+// The random plan whose perplexity is the median of `count` draws.
+Expected<ReportRow> MeasureRandomPlans(const Judge& judge,
+                                       const SensitivityTable& table,
+                                       const AllocationProblem& problem,
+                                       int count) {
+  std::vector<ReportRow> rows;
+  for (int i = 0; i < count; ++i) {
+    const Assignment drawn = DrawRandomAssignment(
+        problem, table.options.seed, static_cast<std::uint64_t>(i));
+    Expected<ReportRow> row =
+        judge.Measure("random, median of " + std::to_string(count),
+                      PlanFromAssignment(table, drawn));
+    if (!row) return row;
+    rows.push_back(std::move(*row));
+  }
+  const auto middle =
+      rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
+  std::nth_element(rows.begin(), middle, rows.end(), [](auto& a, auto& b) {
+    return a.loss.perplexity.mean < b.loss.perplexity.mean;
+  });
+  return *middle;
+}
+
+// What the steps of a run hand on to each other.
+struct Candidates {
+  AllocationPlan naive;
+  const Allocation* chosen = nullptr;
+};
+
+Expected<void> MeasureRows(const RunFlags& flags,
+                           const Judge& judge,
+                           const Candidates& candidates,
+                           Report& report) {
+  const SensitivityTable& table = report.sensitivities;
+  report.rows.push_back(judge.FullPrecision(table.units));
+  const auto add = [&](const std::string& name,
+                       const AllocationPlan& plan) -> Expected<void> {
+    Expected<ReportRow> row = judge.Measure(name, plan);
+    if (!row) return tl::unexpected(row.error());
+    report.rows.push_back(std::move(*row));
+    return {};
+  };
+  for (const FormatRule* format :
+       {&table.formats.front(), &table.formats.back()}) {
+    const Expected<void> added =
+        add("all " + OptionName(*format),
+            MakeUniformPlan(table.units, *format, table.quantizer));
+    if (!added) return added;
+  }
+  if (flags.random_plans > 0) {
+    Expected<ReportRow> random = MeasureRandomPlans(
+        judge, table, candidates.chosen->problem, flags.random_plans);
+    if (!random) return tl::unexpected(random.error());
+    report.rows.push_back(std::move(*random));
+  }
+  const Expected<void> added = add("one at a time", candidates.naive);
+  if (!added) return added;
+  return add("plan", report.plan);
+}
+
+Expected<void> ValidateFlags(const RunFlags& flags) {
+  const Expected<void> measure = Validate(flags.measure);
+  if (!measure) return measure;
+  const Expected<void> solve = Validate(flags.solve.options);
+  if (!solve) return solve;
+  if (flags.eval_tokens < 0 || flags.random_plans < 0) {
+    return InvalidArgument("--eval-tokens and --random-plans must be >= 0");
+  }
+  return ApplyCommonFlags(flags.common);
+}
+
+// Quantizes by the plan once more and leaves a folder that `eval` reads.
+Expected<void> SaveQuantized(const RunFlags& flags,
+                             const Model& model,
+                             const Quantizer& quantizer,
+                             const AllocationPlan& plan) {
+  const auto quantized = QuantizedModel::Make(model, plan, quantizer);
+  if (!quantized) return tl::unexpected(quantized.error());
+  return quantized->Save(model, flags.output / "quantized");
+}
+
+Expected<Exit> Run(RunFlags flags) {
+  flags.measure.estimate.seed = flags.common.seed;
+  flags.solve.options.seed = flags.common.seed;
+  flags.solve.options.threads = flags.common.threads;
+  Expected<void> done = ValidateFlags(flags);
+  if (!done) return tl::unexpected(done.error());
+  const Expected<Budget> budget = ParseBudget(flags.budget);
+  if (!budget) return tl::unexpected(budget.error());
+
+  Report report;
+  Stopwatch watch(report.stages);
+  const Expected<LoadedModel> loaded = LoadFolder(flags.model);
+  if (!loaded) return tl::unexpected(loaded.error());
+  const Model& model = loaded->model;
+  const Expected<Texts> texts = ReadTexts(flags, *loaded);
+  if (!texts) return tl::unexpected(texts.error());
+  const auto granularity = ParseGranularity(flags.measure.granularity);
+  const std::vector<Unit> units = MakeUnits(model, *granularity);
+  const ByteLimit limit = ResolveBudget(*budget,
+                                        MeasureBytes(model, units),
+                                        units,
+                                        CandidateFormats(flags.measure));
+  if (!limit.infeasible.empty()) return ReportInfeasible(limit.infeasible);
+  done = MakeWritableFolder(flags.output);
+  if (!done) return tl::unexpected(done.error());
+  watch.Lap("load");
+
+  Expected<Playground> playground =
+      MakePlayground(model,
+                     texts->calibration,
+                     flags.measure,
+                     flags.output / "evaluations.jsonl");
+  if (!playground) return tl::unexpected(playground.error());
+  Expected<SensitivityTable> table = Measure(model,
+                                             texts->calibration,
+                                             flags.measure,
+                                             flags.measure.estimator,
+                                             *playground);
+  if (!table) return tl::unexpected(table.error());
+  const Expected<SensitivityTable> naive = Measure(
+      model, texts->calibration, flags.measure, "isolated", *playground);
+  if (!naive) return tl::unexpected(naive.error());
+  done = WriteSensitivityTable(flags.output / "sensitivities.json", *table);
+  if (!done) return tl::unexpected(done.error());
+  watch.Lap("estimate");
+
+  const Expected<Allocation> chosen =
+      Allocate(*table, limit.limit, flags.solve);
+  if (!chosen) return tl::unexpected(chosen.error());
+  const Expected<Allocation> additive =
+      Allocate(*naive, limit.limit, flags.solve);
+  if (!additive) return tl::unexpected(additive.error());
+  if (!chosen->plan || !additive->plan) {
+    return ReportInfeasible(chosen->result.detail);
+  }
+  done = WriteAllocation(flags.output, *table, *chosen);
+  if (!done) return tl::unexpected(done.error());
+  watch.Lap("solve");
+
+  report.model = flags.model.string();
+  report.budget = budget->text;
+  report.byte_limit = limit.limit;
+  report.calibration =
+      texts->calibration_file + " (" + texts->calibration.description + ")";
+  report.evaluation =
+      texts->evaluation_file + " (" + texts->evaluation.description + ")";
+  report.plan = *chosen->plan;
+  report.solve = chosen->result;
+  report.sensitivities = std::move(*table);
+  const Judge judge(model, texts->evaluation, *playground->quantizer);
+  done = MeasureRows(flags, judge, {*additive->plan, &*chosen}, report);
+  if (!done) return tl::unexpected(done.error());
+  watch.Lap("evaluate");
+  done = SaveQuantized(flags, model, *playground->quantizer, report.plan);
+  if (!done) return tl::unexpected(done.error());
+  watch.Lap("save");
+  done = WriteReport(flags.output, report);
+  if (!done) return tl::unexpected(done.error());
+  std::cout << RenderReport(report) << "written to " << flags.output.string()
+            << ": report.html (open it), report.json, plan.json, quantized/\n";
+  return Exit::kDone;
+}
+
+}  // namespace
+
+void AddRunCommand(CLI::App& program, CommandOutcome& outcome) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = program.add_subcommand(
+      "run", "Measure, allocate, quantize and prove, in one go");
+  command->add_option("model", flags->model, "Hugging Face folder")->required();
+  command
+      ->add_option("--budget",
+                   flags->budget,
+                   "3.0bpw, 1.2MB, 900KiB or 60% (see bitpact --help)")
+      ->required();
+  command->add_option(
+      "--text", flags->text, "Calibration text; default MODEL/calibration.txt");
+  command->add_option("--eval",
+                      flags->eval,
+                      "Evaluation text, another one; default "
+                      "MODEL/evaluation.txt");
+  command
+      ->add_option("--eval-tokens",
+                   flags->eval_tokens,
+                   "Predicted tokens of the evaluation text; 0: all")
+      ->capture_default_str();
+  command
+      ->add_option("--random-plans",
+                   flags->random_plans,
+                   "Random plans of the same bytes to compare with")
+      ->capture_default_str();
+  command->add_option("-o,--output", flags->output, "Folder for all results")
+      ->capture_default_str();
+  AddMeasureFlags(*command, flags->measure);
+  AddSolveFlags(*command, flags->solve);
+  AddTextFlags(*command, flags->tokens);
+  AddCommonFlags(*command, flags->common);
+  command->callback([flags, &outcome] { outcome.status = Run(*flags); });
+}
+
+}  // namespace bitpact
