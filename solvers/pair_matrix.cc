@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/pair_matrix.h"
+
+#include <algorithm>
+
+namespace bitpact {
+namespace {
+
+constexpr int kAlwaysDense = 2048;
+constexpr std::size_t kSparseBelowShare = 8;
+
+}  // namespace
+
+PairMatrix::PairMatrix(int n, std::span<const PairTerm> terms) : n_(n) {
+  const auto size = static_cast<std::size_t>(n);
+  is_dense_ =
+      n <= kAlwaysDense || 2 * terms.size() >= size * size / kSparseBelowShare;
+  if (is_dense_) {
+    FillDense(terms);
+  } else {
+    FillSparse(terms);
+  }
+}
+
+void PairMatrix::FillDense(std::span<const PairTerm> terms) {
+  const auto size = static_cast<std::size_t>(n_);
+  dense_.assign(size * size, 0.0);
+  for (const PairTerm& term : terms) {
+    const auto i = static_cast<std::size_t>(term.first);
+    const auto j = static_cast<std::size_t>(term.second);
+    dense_[i * size + j] += term.value;
+    dense_[j * size + i] += term.value;
+  }
+}
+
+void PairMatrix::FillSparse(std::span<const PairTerm> terms) {
+  std::vector<PairTerm> both;
+  both.reserve(2 * terms.size());
+  for (const PairTerm& term : terms) {
+    both.push_back(term);
+    both.push_back({term.second, term.first, term.value});
+  }
+  // Stable, so that repeats add up in the same order for (i, j) and (j, i).
+  std::stable_sort(both.begin(), both.end(), [](const auto& a, const auto& b) {
+    return a.first != b.first ? a.first < b.first : a.second < b.second;
+  });
+  start_.assign(static_cast<std::size_t>(n_) + 1, 0);
+  for (std::size_t k = 0; k < both.size();) {
+    const PairTerm& entry = both[k];
+    double sum = 0.0;
+    while (k < both.size() && both[k].first == entry.first &&
+           both[k].second == entry.second) {
+      sum += both[k++].value;
+    }
+    if (sum == 0.0) continue;
+    column_.push_back(entry.second);
+    value_.push_back(sum);
+    ++start_[static_cast<std::size_t>(entry.first) + 1];
+  }
+  for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
+}
+
+double PairMatrix::At(int i, int j) const {
+  const auto row = static_cast<std::size_t>(i);
+  if (is_dense_) {
+    return dense_[row * static_cast<std::size_t>(n_) +
+                  static_cast<std::size_t>(j)];
+  }
+  const auto begin = column_.begin() + static_cast<std::ptrdiff_t>(start_[row]);
+  const auto end =
+      column_.begin() + static_cast<std::ptrdiff_t>(start_[row + 1]);
+  const auto found = std::lower_bound(begin, end, j);
+  if (found == end || *found != j) return 0.0;
+  return value_[static_cast<std::size_t>(found - column_.begin())];
+}
+
+void PairMatrix::AddRow(int i, double scale, std::span<double> out) const {
+  const auto row = static_cast<std::size_t>(i);
+  if (is_dense_) {
+    const auto size = static_cast<std::size_t>(n_);
+    const double* values = dense_.data() + row * size;
+    double* target = out.data();
+    for (std::size_t j = 0; j < size; ++j) target[j] += scale * values[j];
+    return;
+  }
+  for (std::size_t at = start_[row]; at < start_[row + 1]; ++at) {
+    out[static_cast<std::size_t>(column_[at])] += scale * value_[at];
+  }
+}
+
+}  // namespace bitpact

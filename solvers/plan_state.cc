@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/plan_state.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+
+namespace bitpact {
+namespace {
+
+// Gains below this share of the objective's scale are rounding; following them
+// could go in circles.
+constexpr double kNoGain = 1e-13;
+
+struct BestMove {
+  double value = std::numeric_limits<double>::infinity();
+  int group = -1;
+  int choice = 0;
+  int other = -1;
+  int other_choice = 0;
+};
+
+// Calls visit(group, choice) for each choice that is not taken.
+template <typename Visit>
+void ForEachMove(const ReducedProblem& problem,
+                 const PlanState& state,
+                 int first_group,
+                 Visit&& visit) {
+  for (int g = first_group; g < problem.NumGroups(); ++g) {
+    const int choices =
+        problem.groups[static_cast<std::size_t>(g)].NumChoices();
+    for (int c = 0; c < choices; ++c) {
+      if (c != state.Choice(g)) visit(g, c);
+    }
+  }
+}
+
+// Overflow removed by a move, each resource weighted by one over its overflow,
+// so that 1 is all of one resource; negative when it gets worse.
+double OverflowRemoved(const ReducedProblem& problem,
+                       const PlanState& state,
+                       int group,
+                       int choice) {
+  double removed = 0.0;
+  for (int k = 0; k < problem.NumResources(); ++k) {
+    const auto limit = problem.limits[static_cast<std::size_t>(k)];
+    const std::int64_t before = state.Overflow(k);
+    const std::int64_t use = state.use()[static_cast<std::size_t>(k)] +
+                             state.SizeDelta(k, group, choice);
+    const std::int64_t after = std::max<std::int64_t>(use - limit, 0);
+    if (before == after) continue;
+    removed += static_cast<double>(before - after) /
+               static_cast<double>(std::max(before, after));
+  }
+  return removed;
+}
+
+bool FitsAfterBoth(const ReducedProblem& problem,
+                   const PlanState& state,
+                   const BestMove& move) {
+  for (int k = 0; k < problem.NumResources(); ++k) {
+    const auto r = static_cast<std::size_t>(k);
+    if (state.use()[r] + state.SizeDelta(k, move.group, move.choice) +
+            state.SizeDelta(k, move.other, move.other_choice) >
+        problem.limits[r]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+BestMove BestSingle(const ReducedProblem& problem, const PlanState& state) {
+  BestMove best{.value = -kNoGain * problem.scale};
+  ForEachMove(problem, state, 0, [&](int g, int c) {
+    const double delta = state.Delta(g, c);
+    if (delta < best.value && state.FitsAfter(g, c)) {
+      best = {.value = delta, .group = g, .choice = c};
+    }
+  });
+  return best;
+}
+
+BestMove BestPair(const ReducedProblem& problem, const PlanState& state) {
+  BestMove best{.value = -kNoGain * problem.scale};
+  ForEachMove(problem, state, 0, [&](int g, int c) {
+    ForEachMove(problem, state, g + 1, [&](int h, int d) {
+      const double delta = state.SwapDelta(g, c, h, d);
+      if (delta >= best.value) return;
+      const BestMove move{delta, g, c, h, d};
+      if (FitsAfterBoth(problem, state, move)) best = move;
+    });
+  });
+  return best;
+}
+
+}  // namespace
+
+PlanState::PlanState(const ReducedProblem& problem) : problem_(problem) {
+  Reset(Choices(static_cast<std::size_t>(problem.NumGroups()), 0));
+}
+
+void PlanState::Reset(const Choices& choices) {
+  choices_.assign(choices.size(), 0);
+  field_ = problem_.linear;
+  use_.assign(problem_.limits.size(), 0);
+  objective_ = problem_.constant;
+  for (int g = 0; g < problem_.NumGroups(); ++g) {
+    const int choice = choices[static_cast<std::size_t>(g)];
+    if (choice != 0) Move(g, choice);
+  }
+}
+
+double PlanState::SwapDelta(int group,
+                            int choice,
+                            int other,
+                            int other_choice) const {
+  const int from = problem_.VariableOf(group, Choice(group));
+  const int to = problem_.VariableOf(group, choice);
+  const int other_from = problem_.VariableOf(other, Choice(other));
+  const int other_to = problem_.VariableOf(other, other_choice);
+  const auto pair = [&](int i, int j) {
+    return i < 0 || j < 0 ? 0.0 : problem_.pairs.At(i, j);
+  };
+  return Delta(group, choice) + Delta(other, other_choice) +
+         pair(to, other_to) - pair(from, other_to) - pair(to, other_from) +
+         pair(from, other_from);
+}
+
+std::int64_t PlanState::Overflow(int resource) const {
+  const auto k = static_cast<std::size_t>(resource);
+  return std::max<std::int64_t>(use_[k] - problem_.limits[k], 0);
+}
+
+bool PlanState::IsWithinLimits() const {
+  for (std::size_t k = 0; k < use_.size(); ++k) {
+    if (use_[k] > problem_.limits[k]) return false;
+  }
+  return true;
+}
+
+bool PlanState::FitsAfter(int group, int choice) const {
+  for (int k = 0; k < problem_.NumResources(); ++k) {
+    const auto r = static_cast<std::size_t>(k);
+    if (use_[r] + SizeDelta(k, group, choice) > problem_.limits[r]) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void PlanState::Move(int group, int choice) {
+  objective_ += Delta(group, choice);
+  for (int k = 0; k < problem_.NumResources(); ++k) {
+    use_[static_cast<std::size_t>(k)] += SizeDelta(k, group, choice);
+  }
+  const int from = problem_.VariableOf(group, Choice(group));
+  const int to = problem_.VariableOf(group, choice);
+  if (from >= 0) problem_.pairs.AddRow(from, -1.0, field_);
+  if (to >= 0) problem_.pairs.AddRow(to, 1.0, field_);
+  choices_[static_cast<std::size_t>(group)] = choice;
+}
+
+bool RepairOverflow(const ReducedProblem& problem, PlanState& state) {
+  // Each move lowers the weighted overflow; the cap only guards against rounds
+  // of moves that trade two resources against each other.
+  const int most_moves = 4 * problem.NumVariables() + 16;
+  for (int moves = 0; moves < most_moves; ++moves) {
+    if (state.IsWithinLimits()) return true;
+    BestMove best;
+    ForEachMove(problem, state, 0, [&](int g, int c) {
+      const double removed = OverflowRemoved(problem, state, g, c);
+      if (removed <= 0.0) return;
+      const double delta = state.Delta(g, c);
+      // A gain counts more when it also removes much.
+      const double value = delta > 0.0 ? delta / removed : delta * removed;
+      if (value < best.value) best = {.value = value, .group = g, .choice = c};
+    });
+    if (best.group < 0) return false;
+    state.Move(best.group, best.choice);
+  }
+  return state.IsWithinLimits();
+}
+
+void DescendWithinLimits(const ReducedProblem& problem,
+                         PlanState& state,
+                         std::int64_t max_moves) {
+  for (std::int64_t moves = 0; moves < max_moves; ++moves) {
+    BestMove best = BestSingle(problem, state);
+    if (best.group < 0) best = BestPair(problem, state);
+    if (best.group < 0) return;
+    state.Move(best.group, best.choice);
+    if (best.other >= 0) state.Move(best.other, best.other_choice);
+  }
+}
+
+}  // namespace bitpact

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/reduced_problem.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+#include "core/check.h"
+#include "solvers/tie_classes.h"
+
+namespace bitpact {
+namespace {
+
+// A tie class while options are being dropped.
+struct Candidate {
+  std::vector<int> units;
+  std::vector<int> options;                      // still possible, ascending
+  std::vector<std::vector<std::int64_t>> sizes;  // [original option][resource]
+};
+
+std::vector<Candidate> MakeCandidates(const AllocationProblem& problem) {
+  const Expected<std::vector<TieClass>> classes = ComputeTieClasses(problem);
+  BITPACT_CHECK(classes.has_value(), "needs a valid problem");
+  std::vector<Candidate> candidates;
+  candidates.reserve(classes->size());
+  for (const TieClass& members : *classes) {
+    Candidate candidate;
+    candidate.units = members.units;
+    const int options = problem.NumOptions(members.units.front());
+    for (int o = 0; o < options; ++o) {
+      std::vector<std::int64_t> sums(problem.resources.size(), 0);
+      for (const int unit : members.units) {
+        const ProblemOption& option =
+            problem.units[static_cast<std::size_t>(unit)]
+                .options[static_cast<std::size_t>(o)];
+        for (std::size_t k = 0; k < sums.size(); ++k) {
+          sums[k] += option.sizes[k];
+        }
+      }
+      candidate.sizes.push_back(std::move(sums));
+      if (members.pinned_option < 0 || members.pinned_option == o) {
+        candidate.options.push_back(o);
+      }
+    }
+    candidates.push_back(std::move(candidate));
+  }
+  return candidates;
+}
+
+std::int64_t ExtremeSize(const Candidate& candidate,
+                         std::size_t resource,
+                         bool largest) {
+  std::int64_t extreme =
+      candidate
+          .sizes[static_cast<std::size_t>(candidate.options.front())][resource];
+  for (const int option : candidate.options) {
+    const std::int64_t size =
+        candidate.sizes[static_cast<std::size_t>(option)][resource];
+    extreme = largest ? std::max(extreme, size) : std::min(extreme, size);
+  }
+  return extreme;
+}
+
+// Drops options that cannot fit. Returns the reason when some candidate has
+// none left. Each round drops at least one option.
+std::optional<std::string> DropOversized(const AllocationProblem& problem,
+                                         std::vector<Candidate>& candidates) {
+  bool changed = true;
+  while (changed) {
+    changed = false;
+    for (std::size_t k = 0; k < problem.resources.size(); ++k) {
+      std::int64_t least = 0;
+      for (const Candidate& candidate : candidates) {
+        least += ExtremeSize(candidate, k, false);
+      }
+      const Resource& resource = problem.resources[k];
+      if (least > resource.limit) {
+        return resource.name + ": no plan fits the limit " +
+               std::to_string(resource.limit) +
+               "; with what the other limits leave, the least is " +
+               std::to_string(least);
+      }
+      const std::int64_t slack = resource.limit - least;
+      for (Candidate& candidate : candidates) {
+        const std::int64_t allowed = ExtremeSize(candidate, k, false);
+        const auto removed = std::erase_if(candidate.options, [&](int option) {
+          return candidate.sizes[static_cast<std::size_t>(option)][k] -
+                     allowed >
+                 slack;
+        });
+        changed = changed || removed > 0;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+// Coefficients of one original variable after folding.
+struct VariableRole {
+  enum class Kind { kDropped, kFixed, kFree };
+  Kind kind = Kind::kDropped;
+  int group = -1;
+  int choice = 0;
+};
+
+class Reducer {
+ public:
+  Reducer(const AllocationProblem& problem, ReducedProblem& reduced)
+      : problem_(problem),
+        reduced_(reduced),
+        first_(problem.FirstVariables()),
+        roles_(static_cast<std::size_t>(first_.back())) {}
+
+  void Run(const std::vector<Candidate>& candidates) {
+    CountPairs();
+    reduced_.constant = problem_.constant;
+    reduced_.folded.assign(problem_.units.size(), -1);
+    for (const Candidate& candidate : candidates) {
+      if (candidate.options.size() == 1) {
+        Fold(candidate);
+      } else {
+        AddGroup(candidate);
+      }
+    }
+    AddCosts();
+    AddResources(candidates);
+    AddPairs();
+    SubstituteReferences();
+  }
+
+ private:
+  using Kind = VariableRole::Kind;
+
+  [[nodiscard]] std::size_t Variable(int unit, int option) const {
+    return static_cast<std::size_t>(first_[static_cast<std::size_t>(unit)] +
+                                    option);
+  }
+
+  void CountPairs() {
+    pair_count_.assign(roles_.size(), 0);
+    problem_.pairs.ForEach([&](int i, int j, double) {
+      ++pair_count_[static_cast<std::size_t>(i)];
+      ++pair_count_[static_cast<std::size_t>(j)];
+    });
+  }
+
+  void Fold(const Candidate& candidate) {
+    const int option = candidate.options.front();
+    for (const int unit : candidate.units) {
+      roles_[Variable(unit, option)].kind = Kind::kFixed;
+      reduced_.folded[static_cast<std::size_t>(unit)] = option;
+    }
+  }
+
+  void AddGroup(const Candidate& candidate) {
+    ReducedGroup group;
+    group.units = candidate.units;
+    group.options = candidate.options;
+    const auto preference = [&](int option) {
+      std::int64_t pairs = 0;
+      for (const int unit : group.units) {
+        pairs += pair_count_[Variable(unit, option)];
+      }
+      const auto& sizes = candidate.sizes[static_cast<std::size_t>(option)];
+      return std::pair(pairs, sizes.empty() ? 0 : sizes.front());
+    };
+    const auto reference = std::min_element(
+        group.options.begin(), group.options.end(), [&](int a, int b) {
+          return preference(a) < preference(b);
+        });
+    std::rotate(group.options.begin(), reference, reference + 1);
+    group.first = static_cast<int>(reduced_.group_of.size());
+    const int index = reduced_.NumGroups();
+    for (int c = 0; c < group.NumChoices(); ++c) {
+      const int option = group.options[static_cast<std::size_t>(c)];
+      for (const int unit : group.units) {
+        roles_[Variable(unit, option)] = {Kind::kFree, index, c};
+      }
+    }
+    for (int c = 1; c < group.NumChoices(); ++c) {
+      reduced_.group_of.push_back(index);
+    }
+    costs_.emplace_back(group.options.size(), 0.0);
+    reduced_.groups.push_back(std::move(group));
+  }
+
+  void AddLinear(const VariableRole& role, double value) {
+    if (role.kind == Kind::kFixed) {
+      reduced_.constant += value;
+    } else if (role.kind == Kind::kFree) {
+      costs_[static_cast<std::size_t>(role.group)]
+            [static_cast<std::size_t>(role.choice)] += value;
+    }
+  }
+
+  void AddCosts() {
+    for (std::size_t u = 0; u < problem_.units.size(); ++u) {
+      const auto& options = problem_.units[u].options;
+      for (std::size_t o = 0; o < options.size(); ++o) {
+        AddLinear(roles_[static_cast<std::size_t>(first_[u]) + o],
+                  options[o].cost);
+      }
+    }
+  }
+
+  void AddResources(const std::vector<Candidate>& candidates) {
+    for (std::size_t k = 0; k < problem_.resources.size(); ++k) {
+      std::int64_t greatest = 0;
+      std::int64_t base = 0;
+      std::vector<std::int64_t> row;
+      std::size_t group = 0;
+      for (const Candidate& candidate : candidates) {
+        greatest += ExtremeSize(candidate, k, true);
+        const bool is_free = candidate.options.size() > 1;
+        const std::vector<int>& order =
+            is_free ? reduced_.groups[group++].options : candidate.options;
+        const auto size = [&](int option) {
+          return candidate.sizes[static_cast<std::size_t>(option)][k];
+        };
+        base += size(order.front());
+        for (std::size_t c = 1; c < order.size(); ++c) {
+          row.push_back(size(order[c]) - size(order.front()));
+        }
+      }
+      if (greatest <= problem_.resources[k].limit) continue;
+      reduced_.sizes.push_back(std::move(row));
+      reduced_.limits.push_back(problem_.resources[k].limit - base);
+      reduced_.resource_index.push_back(static_cast<int>(k));
+    }
+  }
+
+  // Emits the terms of q * x_a * x_b, where a reference stands for one minus
+  // the other choices of its group.
+  void AddFreePair(const VariableRole& a, const VariableRole& b, double value) {
+    const auto spread = [&](const VariableRole& role) {
+      std::vector<std::pair<int, double>> factors;  // variable (-1: one), sign
+      const auto& group = reduced_.groups[static_cast<std::size_t>(role.group)];
+      if (role.choice != 0) {
+        factors.emplace_back(group.first + role.choice - 1, 1.0);
+        return factors;
+      }
+      factors.emplace_back(-1, 1.0);
+      for (int c = 1; c < group.NumChoices(); ++c) {
+        factors.emplace_back(group.first + c - 1, -1.0);
+      }
+      return factors;
+    };
+    for (const auto& [i, sign_i] : spread(a)) {
+      for (const auto& [j, sign_j] : spread(b)) {
+        const double term = sign_i * sign_j * value;
+        if (i < 0 && j < 0) {
+          reduced_.constant += term;
+        } else if (i < 0 || j < 0) {
+          linear_[static_cast<std::size_t>(std::max(i, j))] += term;
+        } else {
+          terms_.push_back({i, j, term});
+        }
+      }
+    }
+  }
+
+  void AddPairs() {
+    linear_.assign(reduced_.group_of.size(), 0.0);
+    problem_.pairs.ForEach([&](int i, int j, double value) {
+      const VariableRole& a = roles_[static_cast<std::size_t>(i)];
+      const VariableRole& b = roles_[static_cast<std::size_t>(j)];
+      if (a.kind == Kind::kDropped || b.kind == Kind::kDropped) return;
+      if (a.kind == Kind::kFixed) {
+        AddLinear(b, value);
+      } else if (b.kind == Kind::kFixed) {
+        AddLinear(a, value);
+      } else if (a.group != b.group) {
+        AddFreePair(a, b, value);
+      } else if (a.choice == b.choice) {
+        // Tied units: both or neither, so the product is the variable itself.
+        AddLinear(a, value);
+      }
+    });
+  }
+
+  void SubstituteReferences() {
+    for (std::size_t g = 0; g < costs_.size(); ++g) {
+      const std::vector<double>& costs = costs_[g];
+      reduced_.constant += costs[0];
+      for (std::size_t c = 1; c < costs.size(); ++c) {
+        linear_[static_cast<std::size_t>(reduced_.groups[g].first) + c - 1] +=
+            costs[c] - costs[0];
+      }
+    }
+    reduced_.linear = std::move(linear_);
+    reduced_.pairs = PairMatrix(reduced_.NumVariables(), terms_);
+    reduced_.scale = std::abs(reduced_.constant);
+    for (const double value : reduced_.linear) {
+      reduced_.scale += std::abs(value);
+    }
+    for (const PairTerm& term : terms_) {
+      reduced_.scale += std::abs(term.value);
+    }
+  }
+
+  const AllocationProblem& problem_;
+  ReducedProblem& reduced_;
+  std::vector<int> first_;
+  std::vector<VariableRole> roles_;
+  std::vector<std::int64_t> pair_count_;
+  std::vector<std::vector<double>> costs_;  // [group][choice]
+  std::vector<double> linear_;
+  std::vector<PairTerm> terms_;
+};
+
+}  // namespace
+
+Assignment ReducedProblem::Expand(const Choices& choices) const {
+  Assignment assignment = folded;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    const int option = groups[g].options[static_cast<std::size_t>(choices[g])];
+    for (const int unit : groups[g].units) {
+      assignment[static_cast<std::size_t>(unit)] = option;
+    }
+  }
+  return assignment;
+}
+
+Choices ReducedProblem::Contract(const Assignment& assignment) const {
+  Choices choices;
+  choices.reserve(groups.size());
+  for (const ReducedGroup& group : groups) {
+    const int option =
+        assignment[static_cast<std::size_t>(group.units.front())];
+    const auto found =
+        std::find(group.options.begin(), group.options.end(), option);
+    BITPACT_CHECK(found != group.options.end(), "needs a feasible assignment");
+    choices.push_back(static_cast<int>(found - group.options.begin()));
+  }
+  return choices;
+}
+
+ReducedProblem Reduce(const AllocationProblem& problem) {
+  ReducedProblem reduced;
+  std::vector<Candidate> candidates = MakeCandidates(problem);
+  reduced.infeasible = DropOversized(problem, candidates);
+  if (!reduced.infeasible) Reducer(problem, reduced).Run(candidates);
+  return reduced;
+}
+
+}  // namespace bitpact

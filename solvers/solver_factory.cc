@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/solver_factory.h"
+
+#include <array>
+
+#include "solvers/enumerate_solver.h"
+
+namespace bitpact {
+namespace {
+
+using Make = std::unique_ptr<Solver> (*)();
+
+template <typename T>
+std::unique_ptr<Solver> Construct() {
+  return std::make_unique<T>();
+}
+
+struct Row {
+  const char* name;
+  const char* summary;
+  Make make;  // null when this build leaves it out
+  const char* cmake_option;
+};
+
+// A table, not registration by static objects: the linker drops those from
+// static libraries.
+constexpr auto kSolvers = std::to_array<Row>({
+    {"enumerate",
+     "every plan, exact, up to 24 two-way units",
+     Construct<EnumerateSolver>,
+     ""},
+});
+
+}  // namespace
+
+std::vector<SolverInfo> ListSolvers() {
+  std::vector<SolverInfo> list;
+  for (const Row& row : kSolvers) {
+    list.push_back(
+        {row.name, row.summary, row.make != nullptr, row.cmake_option});
+  }
+  return list;
+}
+
+std::vector<std::string> SolverNames() {
+  std::vector<std::string> names;
+  for (const Row& row : kSolvers) {
+    if (row.make != nullptr) names.emplace_back(row.name);
+  }
+  return names;
+}
+
+Expected<std::unique_ptr<Solver>> MakeSolver(std::string_view name) {
+  for (const Row& row : kSolvers) {
+    if (row.name != name) continue;
+    if (row.make != nullptr) return row.make();
+    return Fail(ErrorCode::kUnavailable,
+                "solver '" + std::string(name) +
+                    "' is not in this build; configure with -D" +
+                    row.cmake_option + "=ON and its library installed");
+  }
+  std::string known;
+  for (const std::string& built : SolverNames()) {
+    known += (known.empty() ? "" : ", ") + built;
+  }
+  return InvalidArgument("unknown solver '" + std::string(name) +
+                         "'; built in: " + known);
+}
+
+}  // namespace bitpact

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/problem_file.h"
+
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "core/json_file.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "solvers/enumerate_solver.h"
+#include "solvers/plan_checker.h"
+#include "tests/solvers/problem_generator.h"
+
+namespace bitpact {
+namespace {
+
+using ::testing::HasSubstr;
+
+class ProblemFile : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("bitpact_problem_file_" + std::to_string(getpid()));
+    std::filesystem::create_directories(folder_);
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  [[nodiscard]] std::filesystem::path Path(const std::string& name) const {
+    return folder_ / name;
+  }
+
+  // Writes a valid file whose body is `body` and reads it as a problem.
+  [[nodiscard]] Error ReadingFails(const std::string& body) const {
+    std::ofstream(Path("bad.json"))
+        << R"({"format": "bitpact.problem", "version": 1, "tool_version": "x",)"
+        << body << "}";
+    const Expected<AllocationProblem> problem = ReadProblem(Path("bad.json"));
+    EXPECT_FALSE(problem.has_value()) << body;
+    return problem ? Error{} : problem.error();
+  }
+
+  std::filesystem::path folder_;
+};
+
+TEST_F(ProblemFile, ReadsBackWhatWasWritten) {
+  AllocationProblem problem = testing::RandomProblem(
+      {.units = 5, .options = 3, .resources = 2, .pins = 1, .ties = 1}, 5);
+  problem.pairs.AddBlock({{0, 3, 6}, {0.1, -0.2, 1e-300}});
+  ASSERT_TRUE(WriteProblem(Path("p.json"), problem, {{"model", "xxh3:0"}}));
+  const Expected<AllocationProblem> back = ReadProblem(Path("p.json"));
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, problem);
+}
+
+TEST_F(ProblemFile, NamesTheFieldThatIsWrong) {
+  const std::string head = R"("constant": 0, "resources": [],)";
+  const std::string units =
+      R"("units": [{"name": "u", "options": [{"name": "a", "cost": 1, "sizes": []},
+                                             {"name": "b", "cost": 1, "sizes": []}]},
+                   {"name": "w", "options": [{"name": "a", "cost": 1, "sizes": []}]}])";
+  EXPECT_THAT(ReadingFails(R"("resources": [], "units": [])").message,
+              HasSubstr("constant"));
+  EXPECT_THAT(ReadingFails(head + R"("units": 3)").message, HasSubstr("units"));
+  EXPECT_THAT(
+      ReadingFails(head + R"("units": [{"name": "u", "options": [{"name": "a",
+                   "cost": "cheap", "sizes": []}]}])")
+          .message,
+      HasSubstr("units[0].options[0].cost"));
+  EXPECT_THAT(ReadingFails(head + units + R"(, "pins": [{"unit": -1,
+                           "option": 0}])")
+                  .message,
+              HasSubstr("pins[0].unit"));
+  EXPECT_THAT(ReadingFails(head + units + R"(, "ties": [[0]])").message,
+              HasSubstr("ties[0]"));
+  EXPECT_THAT(ReadingFails(head + units + R"(, "ties": [[0, 1e300]])").message,
+              HasSubstr("ties[0]"));
+  EXPECT_THAT(
+      ReadingFails(head + units + R"(, "pair_terms": [[0, 2.5, 1]])").message,
+      HasSubstr("pair_terms[0]"));
+  EXPECT_THAT(ReadingFails(head + units +
+                           R"(, "pair_terms": [[0, 18446744073709551615, 1]])")
+                  .message,
+              HasSubstr("pair_terms[0]"));
+  EXPECT_THAT(ReadingFails(head + units + R"(, "pair_blocks": [{"variables":
+                           [0, 2], "values": [1, 2]}])")
+                  .message,
+              HasSubstr("a pair block"));
+  EXPECT_THAT(ReadingFails(head + units + R"(, "pair_blocks": [{"variables":
+                           [0, -2], "values": [1]}])")
+                  .message,
+              HasSubstr("variables"));
+}
+
+TEST_F(ProblemFile, RefusesATruncatedAndANewerFile) {
+  AllocationProblem problem = testing::RandomProblem({.units = 3}, 1);
+  ASSERT_TRUE(WriteProblem(Path("p.json"), problem, {}));
+  std::filesystem::resize_file(Path("p.json"),
+                               std::filesystem::file_size(Path("p.json")) / 2);
+  const Expected<AllocationProblem> cut = ReadProblem(Path("p.json"));
+  ASSERT_FALSE(cut.has_value());
+  EXPECT_EQ(cut.error().code, ErrorCode::kDataLoss);
+  std::ofstream(Path("new.json"))
+      << R"({"format": "bitpact.problem", "version": 2, "tool_version": "x"})";
+  EXPECT_EQ(ReadProblem(Path("new.json")).error().code,
+            ErrorCode::kUnsupported);
+}
+
+TEST_F(ProblemFile, ResultFileSpellsOutThePlan) {
+  const AllocationProblem problem = testing::RandomProblem({.units = 4}, 2);
+  EnumerateSolver solver;
+  const Expected<SolveResult> result = SolveAndCheck(solver, problem, {});
+  ASSERT_TRUE(result.has_value());
+  ASSERT_TRUE(WriteSolveResult(Path("r.json"), problem, *result, {}));
+  const Expected<JsonFile> file =
+      JsonFile::Read(Path("r.json"), "bitpact.result", 1);
+  ASSERT_TRUE(file.has_value()) << file.error().message;
+  EXPECT_EQ(*file->root().String("termination"), "optimal");
+  EXPECT_EQ(*file->root().Number("objective"), result->objective);
+  EXPECT_EQ(file->root().Array("plan")->size(), 4U);
+}
+
+TEST_F(ProblemFile, ResultFileOfNoAnswerIsStillJson) {
+  const AllocationProblem problem = testing::RandomProblem({.units = 2}, 2);
+  ASSERT_TRUE(WriteSolveResult(Path("r.json"), problem, SolveResult{}, {}));
+  EXPECT_TRUE(JsonFile::Read(Path("r.json"), "bitpact.result", 1).has_value());
+}
+
+}  // namespace
+}  // namespace bitpact

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "tests/solvers/problem_generator.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "core/random.h"
+
+namespace bitpact::testing {
+namespace {
+
+double Coefficient(RandomStream& stream, bool whole_numbers, double scale) {
+  return whole_numbers ? static_cast<double>(stream.UniformInt(5) - 2)
+                       : scale * stream.Normal();
+}
+
+void AddPins(const RandomProblemSpec& spec,
+             RandomStream& stream,
+             AllocationProblem& problem) {
+  for (int i = 0; i < spec.pins; ++i) {
+    // A unit may come up twice; contradictions are avoided by the first pin.
+    const int unit = static_cast<int>(stream.UniformInt(spec.units));
+    const int option = static_cast<int>(stream.UniformInt(spec.options));
+    const bool is_new = std::none_of(
+        problem.pins.begin(), problem.pins.end(), [&](const Pin& p) {
+          return p.unit == unit;
+        });
+    if (is_new) problem.pins.push_back({unit, option});
+  }
+  for (int i = 0; i < spec.ties; ++i) {
+    const int a = static_cast<int>(stream.UniformInt(spec.units));
+    const int b = static_cast<int>(stream.UniformInt(spec.units));
+    problem.ties.push_back({a, b});
+    if (!Validate(problem)) problem.ties.pop_back();
+  }
+}
+
+void AddLimits(const RandomProblemSpec& spec, AllocationProblem& problem) {
+  for (int k = 0; k < spec.resources; ++k) {
+    const SizeRange range = ComputeSizeRange(problem, k);
+    problem.resources[static_cast<std::size_t>(k)].limit =
+        range.least + static_cast<std::int64_t>(std::floor(
+                          spec.tightness *
+                          static_cast<double>(range.greatest - range.least)));
+  }
+}
+
+// Odometer over all assignments; false after the last.
+bool Next(const AllocationProblem& problem, Assignment& plan) {
+  for (std::size_t u = plan.size(); u-- > 0;) {
+    if (++plan[u] < static_cast<int>(problem.units[u].options.size())) {
+      return true;
+    }
+    plan[u] = 0;
+  }
+  return false;
+}
+
+bool Obeys(const AllocationProblem& problem, const Assignment& plan) {
+  for (std::size_t k = 0; k < problem.resources.size(); ++k) {
+    std::int64_t use = 0;
+    for (std::size_t u = 0; u < plan.size(); ++u) {
+      use +=
+          problem.units[u].options[static_cast<std::size_t>(plan[u])].sizes[k];
+    }
+    if (use > problem.resources[k].limit) return false;
+  }
+  const auto option = [&](int unit) {
+    return plan[static_cast<std::size_t>(unit)];
+  };
+  return std::all_of(
+             problem.pins.begin(),
+             problem.pins.end(),
+             [&](const Pin& p) { return option(p.unit) == p.option; }) &&
+         std::all_of(
+             problem.ties.begin(), problem.ties.end(), [&](const Tie& t) {
+               return option(t.first) == option(t.second);
+             });
+}
+
+// A dense table of pair coefficients, row-major over variables.
+class Evaluator {
+ public:
+  explicit Evaluator(const AllocationProblem& problem) : problem_(problem) {
+    for (const ProblemUnit& unit : problem.units) {
+      first_.push_back(count_);
+      count_ += unit.options.size();
+    }
+    pairs_.assign(count_ * count_, 0.0);
+    problem.pairs.ForEach([&](int i, int j, double value) {
+      pairs_[static_cast<std::size_t>(i) * count_ +
+             static_cast<std::size_t>(j)] += value;
+      pairs_[static_cast<std::size_t>(j) * count_ +
+             static_cast<std::size_t>(i)] += value;
+    });
+  }
+
+  [[nodiscard]] double operator()(const Assignment& plan) const {
+    long double sum = problem_.constant;
+    for (std::size_t u = 0; u < plan.size(); ++u) {
+      const auto option = static_cast<std::size_t>(plan[u]);
+      sum += problem_.units[u].options[option].cost;
+      for (std::size_t w = 0; w < u; ++w) {
+        sum += pairs_[(first_[u] + option) * count_ + first_[w] +
+                      static_cast<std::size_t>(plan[w])];
+      }
+    }
+    return static_cast<double>(sum);
+  }
+
+ private:
+  const AllocationProblem& problem_;
+  std::size_t count_ = 0;
+  std::vector<std::size_t> first_;
+  std::vector<double> pairs_;
+};
+
+}  // namespace
+
+AllocationProblem RandomProblem(const RandomProblemSpec& spec,
+                                std::uint64_t seed) {
+  RandomStream stream(seed, "tests/random_problem");
+  AllocationProblem problem;
+  problem.constant = Coefficient(stream, spec.whole_numbers, 1.0);
+  for (int k = 0; k < spec.resources; ++k) {
+    problem.resources.push_back({"resource" + std::to_string(k), 0});
+  }
+  for (int u = 0; u < spec.units; ++u) {
+    ProblemUnit unit{"unit" + std::to_string(u), {}};
+    for (int o = 0; o < spec.options; ++o) {
+      ProblemOption option{"option" + std::to_string(o),
+                           Coefficient(stream, spec.whole_numbers, 1.0),
+                           {}};
+      for (int k = 0; k < spec.resources; ++k) {
+        option.sizes.push_back(stream.UniformInt(spec.whole_numbers ? 4 : 40));
+      }
+      unit.options.push_back(std::move(option));
+    }
+    problem.units.push_back(std::move(unit));
+  }
+  const int variables = spec.units * spec.options;
+  for (int i = 0; i < variables; ++i) {
+    for (int j = i + 1; j < variables; ++j) {
+      if (i / spec.options == j / spec.options) continue;
+      if (stream.Uniform() >= spec.pair_density) continue;
+      problem.pairs.Add(
+          i, j, Coefficient(stream, spec.whole_numbers, spec.pair_scale));
+    }
+  }
+  AddPins(spec, stream, problem);
+  AddLimits(spec, problem);
+  return problem;
+}
+
+AllocationProblem CoopProblem(const CoopSpec& spec, std::uint64_t seed) {
+  constexpr int kSamples = 100;
+  constexpr int kFactors = 4;
+  constexpr std::array<std::int64_t, 7> kSizes = {16, 4, 4, 16, 56, 56, 56};
+  RandomStream stream(seed, "tests/coop_problem");
+  const auto n = static_cast<std::size_t>(spec.units);
+  std::vector<double> damage(n);
+  for (double& d : damage) d = std::exp(0.8 * stream.Normal());
+  std::vector<double> loading(n * kFactors);
+  for (double& l : loading) l = stream.Normal();
+  std::vector<double> sample(static_cast<std::size_t>(kSamples) * n);
+  for (int m = 0; m < kSamples; ++m) {
+    std::array<double, kFactors> factor{};
+    for (double& f : factor) f = stream.Normal();
+    for (std::size_t i = 0; i < n; ++i) {
+      double value = stream.Normal();
+      for (std::size_t f = 0; f < kFactors; ++f) {
+        value += loading[i * kFactors + f] * factor[f] / 2.0;
+      }
+      sample[static_cast<std::size_t>(m) * n + i] = damage[i] * value;
+    }
+  }
+  std::vector<double> k(n * n, 0.0);
+  for (std::size_t i = 0; i < n; ++i) {
+    for (std::size_t j = 0; j < n; ++j) {
+      double sum = 0.0;
+      for (std::size_t m = 0; m < kSamples; ++m) {
+        sum += sample[m * n + i] * sample[m * n + j];
+      }
+      k[i * n + j] = (i == j ? 1.0 : 0.5) * sum / kSamples;
+    }
+  }
+  double linear_sum = 0.0;
+  double quadratic_sum = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    linear_sum += damage[i] / 2.0;
+    for (std::size_t j = 0; j < n; ++j) {
+      quadratic_sum += std::abs(k[i * n + j]) / (i == j ? 2.0 : 4.0);
+    }
+  }
+  const double scale = spec.ratio * linear_sum / quadratic_sum;
+  AllocationProblem problem;
+  problem.resources.push_back({"bytes", 0});
+  PairBlock block;
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t size = spec.equal_sizes ? 16 : kSizes[i % kSizes.size()];
+    problem.units.push_back(
+        {"unit" + std::to_string(i),
+         {{"low", damage[i] + scale * k[i * n + i], {2 * size}},
+          {"high", 0.0, {4 * size}}}});
+    block.variables.push_back(static_cast<int>(2 * i));
+    for (std::size_t j = i + 1; j < n; ++j) {
+      block.values.push_back(2.0 * scale * k[i * n + j]);
+    }
+  }
+  problem.pairs.AddBlock(std::move(block));
+  const SizeRange range = ComputeSizeRange(problem, 0);
+  problem.resources[0].limit =
+      range.least + static_cast<std::int64_t>(
+                        spec.budget_share *
+                        static_cast<double>(range.greatest - range.least));
+  return problem;
+}
+
+BruteForceAnswer SolveByBruteForce(const AllocationProblem& problem) {
+  const Evaluator evaluate(problem);
+  BruteForceAnswer answer;
+  Assignment plan(problem.units.size(), 0);
+  do {
+    if (!Obeys(problem, plan)) continue;
+    const double objective = evaluate(plan);
+    if (!answer.plan || objective < answer.objective) {
+      answer = {plan, objective};
+    }
+  } while (Next(problem, plan));
+  return answer;
+}
+
+std::vector<double> FeasibleObjectives(const AllocationProblem& problem) {
+  const Evaluator evaluate(problem);
+  std::vector<double> objectives;
+  Assignment plan(problem.units.size(), 0);
+  do {
+    if (Obeys(problem, plan)) objectives.push_back(evaluate(plan));
+  } while (Next(problem, plan));
+  std::sort(objectives.begin(), objectives.end());
+  return objectives;
+}
+
+std::string Describe(const RandomProblemSpec& spec, std::uint64_t seed) {
+  return "seed " + std::to_string(seed) + ": " + std::to_string(spec.units) +
+         " units x " + std::to_string(spec.options) + " options, " +
+         std::to_string(spec.resources) + " resources";
+}
+
+}  // namespace bitpact::testing

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_TESTS_SOLVERS_PROBLEM_GENERATOR_H_
+#define BITPACT_TESTS_SOLVERS_PROBLEM_GENERATOR_H_
+
+// Problems for the solvers' tests, every one fixed by its seed, and the judge:
+// brute force in the plainest form, which shares no code with solvers/ beyond
+// the problem type.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "solvers/allocation_problem.h"
+
+namespace bitpact::testing {
+
+struct RandomProblemSpec {
+  int units = 6;
+  int options = 2;
+  int resources = 1;
+  // Share of pairs of variables of different units with a coefficient.
+  double pair_density = 1.0;
+  double pair_scale = 1.0;
+  // Costs and pairs are small whole numbers, so that equal optima abound.
+  bool whole_numbers = false;
+  int pins = 0;
+  int ties = 0;
+  // The limit as a share of the way from the least to the greatest size.
+  double tightness = 0.5;
+};
+
+AllocationProblem RandomProblem(const RandomProblemSpec& spec,
+                                std::uint64_t seed);
+
+// The two-way problem of the CoopQ paper in the form of its surrogate: pairs
+// only between the low options, K = 0.5 C + 0.5 diag(C) with C the covariance
+// of 100 marginals with four common factors; ratio scales quadratic against
+// linear. Tensor sizes of seven kinds when `equal_sizes` is false.
+struct CoopSpec {
+  int units = 56;
+  double ratio = 1.0;
+  double budget_share = 0.5;
+  bool equal_sizes = false;
+};
+AllocationProblem CoopProblem(const CoopSpec& spec, std::uint64_t seed);
+
+// Every plan in lexicographic order; the first of the best. Empty when no plan
+// is feasible. Recomputes everything for every plan.
+struct BruteForceAnswer {
+  std::optional<Assignment> plan;
+  double objective = 0.0;
+};
+BruteForceAnswer SolveByBruteForce(const AllocationProblem& problem);
+
+// All plans' objectives from the definition, feasible ones only, ascending.
+std::vector<double> FeasibleObjectives(const AllocationProblem& problem);
+
+// "seed 17: 6 units x 2 options, 1 resources".
+std::string Describe(const RandomProblemSpec& spec, std::uint64_t seed);
+
+}  // namespace bitpact::testing
+
+#endif  // BITPACT_TESTS_SOLVERS_PROBLEM_GENERATOR_H_
