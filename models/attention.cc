@@ -3,115 +3,21 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "core/check.h"
-#include "models/simd.h"
+#include "models/simd_kernels.h"
 
-// Sixteen query positions of one head are the lanes of a vector; a key's and a
-// value's numbers are broadcast. So scores, maxima, exponentials and sums need
-// no step across lanes, whatever the head's width (8 in the smallest models),
-// a position's sums run over the keys in their order, and a masked key adds an
-// exact zero: a row does not depend on what stands behind it. Scores of sixteen
-// positions stay in the first-level cache up to some 500 tokens. Softmax over a
-// whole [tokens, tokens] matrix per head takes twice the exponentials and
-// leaves the cache.
+// As many query positions of one head as a vector has lanes go together; a
+// key's and a value's numbers are broadcast. So scores, maxima, exponentials
+// and sums need no step across lanes, whatever the head's width (8 in the
+// smallest models), a position's sums run over the keys in their order, and a
+// masked key adds an exact zero: a row does not depend on what stands behind
+// it. The scores of a block of positions stay in the first-level cache up to
+// some 500 tokens. Softmax over a whole [tokens, tokens] matrix a head takes
+// twice the exponentials and leaves the cache.
 
 namespace bitpact {
 namespace {
-
-using simd::Floats;
-using simd::Ints;
-using simd::kLanes;
-
-// One head and one key-value head, contiguous: keys, values [tokens, width].
-struct HeadView {
-  const float* queries = nullptr;  // [width, kLanes], scaled
-  const float* keys = nullptr;
-  const float* values = nullptr;
-  float* scores = nullptr;  // [tokens, kLanes]
-  float* out = nullptr;     // [width, kLanes]
-  std::int64_t width = 0;
-};
-
-// kKeys scores at once, so that as many chains of additions run side by side.
-template <int kKeys>
-BITPACT_SIMD_INLINE void ScoreKeys(const HeadView& head,
-                                   std::int64_t key,
-                                   Floats* scores) {
-  for (int j = 0; j < kKeys; ++j) scores[j] = Floats{};
-  const float* keys = head.keys + key * head.width;
-  for (std::int64_t d = 0; d < head.width; ++d) {
-    const Floats query = simd::Load(head.queries + d * kLanes);
-    for (int j = 0; j < kKeys; ++j) {
-      scores[j] += query * keys[j * head.width + d];
-    }
-  }
-}
-
-// kDims outputs at once.
-template <int kDims>
-BITPACT_SIMD_INLINE void SumValues(const HeadView& head,
-                                   std::int64_t first_dim,
-                                   std::int64_t num_keys,
-                                   const Floats& inverse_sum) {
-  Floats sums[kDims];
-  for (int d = 0; d < kDims; ++d) sums[d] = Floats{};
-  const float* values = head.values + first_dim;
-  for (std::int64_t key = 0; key < num_keys; ++key) {
-    const Floats weight = simd::Load(head.scores + key * kLanes);
-    for (int d = 0; d < kDims; ++d) sums[d] += weight * values[d];
-    values += head.width;
-  }
-  for (int d = 0; d < kDims; ++d) {
-    simd::Store(sums[d] * inverse_sum, head.out + (first_dim + d) * kLanes);
-  }
-}
-
-// Positions first..first+15 against keys 0..num_keys-1, num_keys <= first + 16.
-struct AttendBlockKernel {
-  BITPACT_SIMD_INLINE static void Run(const HeadView& head,
-                                      std::int64_t first,
-                                      std::int64_t num_keys) {
-    constexpr int kKeys = 8;
-    constexpr float kMasked = -std::numeric_limits<float>::infinity();
-    Floats most = Floats{} + kMasked;
-    std::int64_t key = 0;
-    Floats scores[kKeys];
-    for (; key + kKeys <= first + 1; key += kKeys) {
-      ScoreKeys<kKeys>(head, key, scores);
-      for (int j = 0; j < kKeys; ++j) {
-        most = simd::Max(most, scores[j]);
-        simd::Store(scores[j], head.scores + (key + j) * kLanes);
-      }
-    }
-    for (; key < num_keys; ++key) {
-      ScoreKeys<1>(head, key, scores);
-      const auto least_lane = static_cast<std::int32_t>(key - first);
-      Ints lane;
-      for (int i = 0; i < kLanes; ++i) lane[i] = i;
-      scores[0] = lane >= least_lane ? scores[0] : Floats{} + kMasked;
-      most = simd::Max(most, scores[0]);
-      simd::Store(scores[0], head.scores + key * kLanes);
-    }
-    Floats sum{};
-    for (key = 0; key < num_keys; ++key) {
-      float* score = head.scores + key * kLanes;
-      const Floats weight = simd::Exp(simd::Load(score) - most);
-      sum += weight;
-      simd::Store(weight, score);
-    }
-    const Floats inverse_sum = 1.0F / sum;
-    constexpr int kDims = 8;
-    std::int64_t dim = 0;
-    for (; dim + kDims <= head.width; dim += kDims) {
-      SumValues<kDims>(head, dim, num_keys, inverse_sum);
-    }
-    for (; dim < head.width; dim += 2) {
-      SumValues<2>(head, dim, num_keys, inverse_sum);
-    }
-  }
-};
 
 // Copies columns [column, column + width) of a [rows, stride] matrix.
 void CopyColumns(std::span<const float> from,
@@ -123,6 +29,23 @@ void CopyColumns(std::span<const float> from,
   for (std::int64_t row = 0; row < rows; ++row) {
     std::copy_n(
         from.data() + row * stride + column, width, to.data() + row * width);
+  }
+}
+
+// Writes the first `count` rows from `from` into the lanes of queries: [width,
+// lanes], scaled for the softmax; zero in the other lanes.
+void GatherQueries(const float* from,
+                   std::int64_t stride,
+                   std::int64_t count,
+                   std::int64_t lanes,
+                   std::span<float> queries) {
+  const std::int64_t width = std::ssize(queries) / lanes;
+  const float scale = 1.0F / std::sqrt(static_cast<float>(width));
+  for (std::int64_t d = 0; d < width; ++d) {
+    float* to = queries.data() + d * lanes;
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      to[lane] = lane < count ? from[lane * stride + d] * scale : 0.0F;
+    }
   }
 }
 
@@ -182,20 +105,20 @@ void Attend(const AttentionShape& shape,
   BITPACT_CHECK(std::ssize(q) == tokens * q_stride && out.size() == q.size() &&
                     std::ssize(k) == tokens * kv_stride && v.size() == k.size(),
                 "shapes of q, k, v and out");
+  const SimdKernels& kernels = BestSimdKernels();
+  const std::int64_t lanes = kernels.lanes;
   const auto size = static_cast<std::size_t>(tokens * width);
   scratch.keys.resize(size);
   scratch.values.resize(size);
-  scratch.queries.resize(static_cast<std::size_t>(2 * width * kLanes));
-  scratch.scores.resize(static_cast<std::size_t>(tokens * kLanes));
-  const float scale = 1.0F / std::sqrt(static_cast<float>(width));
-  float* const queries = scratch.queries.data();
-  float* const results = queries + width * kLanes;
-  const HeadView head{.queries = queries,
-                      .keys = scratch.keys.data(),
-                      .values = scratch.values.data(),
-                      .scores = scratch.scores.data(),
-                      .out = results,
-                      .width = width};
+  scratch.queries.resize(static_cast<std::size_t>(width * lanes));
+  scratch.results.resize(static_cast<std::size_t>(width * lanes));
+  scratch.scores.resize(static_cast<std::size_t>(tokens * lanes));
+  const AttentionHead head{.queries = scratch.queries.data(),
+                           .keys = scratch.keys.data(),
+                           .values = scratch.values.data(),
+                           .scores = scratch.scores.data(),
+                           .out = scratch.results.data(),
+                           .width = width};
   const int group = shape.num_heads / shape.num_kv_heads;
   for (int h = 0; h < shape.num_heads; ++h) {
     if (h % group == 0) {
@@ -203,20 +126,16 @@ void Attend(const AttentionShape& shape,
       CopyColumns(k, kv_stride, column, width, scratch.keys);
       CopyColumns(v, kv_stride, column, width, scratch.values);
     }
-    for (std::int64_t first = 0; first < tokens; first += kLanes) {
-      const std::int64_t lanes = std::min<std::int64_t>(kLanes, tokens - first);
-      const float* from = q.data() + first * q_stride + h * width;
-      for (std::int64_t d = 0; d < width; ++d) {
-        for (std::int64_t lane = 0; lane < kLanes; ++lane) {
-          queries[d * kLanes + lane] =
-              lane < lanes ? from[lane * q_stride + d] * scale : 0.0F;
-        }
-      }
-      DispatchSimd<AttendBlockKernel>(head, first, first + lanes);
-      float* to = out.data() + first * q_stride + h * width;
-      for (std::int64_t lane = 0; lane < lanes; ++lane) {
+    for (std::int64_t first = 0; first < tokens; first += lanes) {
+      const std::int64_t count = std::min(lanes, tokens - first);
+      const std::int64_t offset = first * q_stride + h * width;
+      GatherQueries(q.data() + offset, q_stride, count, lanes, scratch.queries);
+      kernels.attend(head, first, first + count);
+      float* to = out.data() + offset;
+      for (std::int64_t lane = 0; lane < count; ++lane) {
         for (std::int64_t d = 0; d < width; ++d) {
-          to[lane * q_stride + d] = results[d * kLanes + lane];
+          to[lane * q_stride + d] =
+              scratch.results[static_cast<std::size_t>(d * lanes + lane)];
         }
       }
     }

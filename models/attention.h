@@ -39,12 +39,13 @@ class RotaryTable {
   std::vector<float> sines_;
 };
 
-// Memory that Attend needs, kept between calls. Grows to
-// 2 * tokens * head_dim + 16 * (tokens + head_dim) floats.
+// Memory that Attend needs, kept between calls: at most
+// 2 * tokens * head_dim + 16 * (tokens + 2 * head_dim) floats.
 struct AttentionScratch {
   std::vector<float> keys;
   std::vector<float> values;
   std::vector<float> queries;
+  std::vector<float> results;
   std::vector<float> scores;
 };
 

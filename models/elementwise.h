@@ -3,7 +3,8 @@
 #define BITPACT_MODELS_ELEMENTWISE_H_
 
 // What a transformer does to single rows. All matrices are row-major float32;
-// no function allocates; all are thread-safe. Vectorised (models/simd.h).
+// no function allocates; all are thread-safe. Vectorised: the inner loops are
+// in models/simd_kernels.h.
 
 #include <cstdint>
 #include <span>

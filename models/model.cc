@@ -6,6 +6,7 @@
 
 #include "core/check.h"
 #include "core/hash.h"
+#include "models/packed_tensors.h"
 
 namespace bitpact {
 namespace {
@@ -71,7 +72,7 @@ class TensorTaker {
       // configuration.
       if (used_.contains(tensor.name) ||
           tensor.name.ends_with(".rotary_emb.inv_freq") ||
-          packed.contains(tensor.name.substr(0, tensor.name.rfind('.')))) {
+          packed.contains(PackedMatrixName(tensor.name))) {
         continue;
       }
       return Fail(ErrorCode::kUnsupported,
@@ -183,9 +184,8 @@ Expected<Model> Model::LoadWithout(const std::filesystem::path& folder,
   for (const StoredTensor& tensor : weights->checkpoint.tensors()) {
     const auto bytes = static_cast<std::int64_t>(tensor.bytes.size());
     model.stored_bytes_ += bytes;
-    const bool linear =
-        linears.contains(tensor.name) ||
-        linears.contains(tensor.name.substr(0, tensor.name.rfind('.')));
+    const bool linear = linears.contains(tensor.name) ||
+                        linears.contains(PackedMatrixName(tensor.name));
     if (!linear) model.kept_bytes_ += bytes;
   }
   model.fingerprint_ =

@@ -21,8 +21,11 @@ namespace bitpact {
 class QuantizedModel {
  public:
   // Quantizes each matrix to the format its unit has in the plan. Matrices that
-  // no unit names stay in full precision. Spread over threads.
-  // kInvalidArgument/kNotFound when plan and model do not fit each other.
+  // no unit names stay in full precision. Spread over threads; the result does
+  // not depend on their number. kNotFound, kInvalidArgument: plan and model do
+  // not fit each other (a tensor that the model lacks, has in another shape,
+  // holds packed already, or that two units name; stated sizes that are wrong);
+  // kUnsupported: the quantizer needs layer inputs.
   static Expected<QuantizedModel> Make(const Model& model,
                                        const AllocationPlan& plan,
                                        const Quantizer& quantizer);
@@ -34,9 +37,16 @@ class QuantizedModel {
   [[nodiscard]] const AllocationPlan& plan() const { return plan_; }
 
   // Writes a folder: model.safetensors (packed arrays as NAME.codes,
-  // NAME.scales, NAME.zero_points; all other tensors as they are in the
-  // checkpoint), plan.json, config.json and tokenizer files copied. Every file
-  // appears whole or not at all; model.safetensors comes last.
+  // NAME.scales, NAME.zero_points; all other tensors byte by byte as they are
+  // in the checkpoint), plan.json, config.json and tokenizer files copied.
+  // Every file appears whole or not at all; model.safetensors comes last and
+  // carries the fingerprint of plan.json, so that a mixture of two saves is
+  // noticed. `model`: the one this was made from. kInvalidArgument: the folder
+  // is the model's own; kUnavailable: it cannot be written.
+  //
+  // Arrays: codes U8 [rows, RowCodeBytes]; scales F16 or F32 [rows, groups];
+  // zero-points U8, F16 or F32 [rows, groups], absent when the format is
+  // symmetric. Layout: quant/packed_matrix.h.
   Expected<void> Save(const Model& model,
                       const std::filesystem::path& folder) const;
 
@@ -49,13 +59,19 @@ class QuantizedModel {
 };
 
 // A folder that Save wrote. The model holds the full-precision rest (embedding,
-// norms); its linear matrices are empty where the quantized model has them
-// packed.
+// norms, matrices that no unit names); its linear() is empty where the
+// quantized model has the matrix packed.
 struct QuantizedCheckpoint {
   Model model;
   QuantizedModel quantized;
+
   // True for a folder with a plan.json beside packed tensors.
   static bool IsOne(const std::filesystem::path& folder);
+  // Nothing in the folder is believed: plan, configuration and tensors are held
+  // against each other. Errors of ReadPlan, Model::Load and
+  // PackedMatrix::FromStored; kNotFound: a packed array is missing; kDataLoss:
+  // an array of the wrong type or shape, an unknown one, or a plan.json that is
+  // not the one model.safetensors was written with.
   static Expected<QuantizedCheckpoint> Load(
       const std::filesystem::path& folder);
 };

@@ -59,6 +59,7 @@ LinearWeight::LinearWeight(const PackedMatrix* packed)
 void LinearWeight::Multiply(std::span<const float> x,
                             std::span<float> y,
                             std::int64_t tokens) const {
+  BITPACT_CHECK(rows_ > 0 && cols_ > 0, "a weight is set");
   if (packed_ != nullptr) {
     PackedMatMul(x, *packed_, y, tokens);
   } else {
@@ -72,8 +73,10 @@ WeightSet FullPrecisionWeights(const Model& model) {
     for (int kind = 0; kind < kLinearsPerBlock; ++kind) {
       const auto which = static_cast<LinearKind>(kind);
       const UnitMatrix matrix = model.linear_matrix(layer, which);
-      weights.emplace_back(
-          model.linear(layer, which), matrix.rows, matrix.cols);
+      const std::span<const float> dense = model.linear(layer, which);
+      weights.push_back(dense.empty()
+                            ? LinearWeight()
+                            : LinearWeight(dense, matrix.rows, matrix.cols));
     }
   }
   return weights;

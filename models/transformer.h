@@ -35,7 +35,7 @@ class LinearWeight {
   [[nodiscard]] const PackedMatrix* packed() const { return packed_; }
   [[nodiscard]] std::span<const float> dense() const { return dense_; }
 
-  // y = x * w^T; x: [tokens, cols], y: [tokens, rows].
+  // y = x * w^T; x: [tokens, cols], y: [tokens, rows]. Not empty.
   void Multiply(std::span<const float> x,
                 std::span<float> y,
                 std::int64_t tokens) const;
@@ -50,7 +50,9 @@ class LinearWeight {
 // The weight of linear (layer, kind) at [layer * kLinearsPerBlock + kind].
 using WeightSet = std::vector<LinearWeight>;
 
-// The model's own weights; valid as long as the model.
+// The model's own weights; valid as long as the model. A matrix that the model
+// does not hold (Model::LoadWithout) gets an empty LinearWeight, to be replaced
+// before it is run.
 WeightSet FullPrecisionWeights(const Model& model);
 
 // Scratch memory and rotary tables for one thread; not thread-safe, cheap to

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_MODELS_PACKED_TENSORS_H_
+#define BITPACT_MODELS_PACKED_TENSORS_H_
+
+// How a packed matrix lies in a checkpoint: the names, types and shapes of its
+// arrays (models/quantized_model.h says which). One table serves the writer and
+// the reader.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/bit_format.h"
+#include "core/unit.h"
+#include "models/safetensors.h"
+
+namespace bitpact {
+
+// Key of the safetensors metadata that holds plan.json's fingerprint.
+inline constexpr const char* kPlanKey = "bitpact.plan";
+
+// The arrays of a matrix in this format, in the order codes, scales,
+// zero-points (two arrays when symmetric), with empty bytes.
+std::vector<StoredTensor> PackedTensors(const BitFormat& format,
+                                        const UnitMatrix& matrix);
+
+// "a.b.weight" of "a.b.weight.codes"; the name itself without a dot.
+std::string PackedMatrixName(const std::string& tensor);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_MODELS_PACKED_TENSORS_H_
