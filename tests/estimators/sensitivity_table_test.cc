@@ -152,7 +152,8 @@ TEST(DrawRandomAssignment, StaysWithinTheLimitAndUsesIt) {
       }
     }
   }
-  const AllocationProblem problem = BuildProblem(table, range.greatest / 2);
+  const AllocationProblem problem =
+      BuildProblem(table, (range.least + range.greatest) / 2);
   EXPECT_EQ(DrawRandomAssignment(problem, 3, 1),
             DrawRandomAssignment(problem, 3, 1));
 }
