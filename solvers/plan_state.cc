@@ -11,6 +11,8 @@ namespace {
 // Gains below this share of the objective's scale are rounding; following them
 // could go in circles.
 constexpr double kNoGain = 1e-13;
+// Looking at all pairs of moves takes too long beyond.
+constexpr int kMostForPairs = 1024;
 
 struct BestMove {
   double value = std::numeric_limits<double>::infinity();
@@ -186,7 +188,9 @@ void DescendWithinLimits(const ReducedProblem& problem,
                          std::int64_t max_moves) {
   for (std::int64_t moves = 0; moves < max_moves; ++moves) {
     BestMove best = BestSingle(problem, state);
-    if (best.group < 0) best = BestPair(problem, state);
+    if (best.group < 0 && problem.NumVariables() <= kMostForPairs) {
+      best = BestPair(problem, state);
+    }
     if (best.group < 0) return;
     state.Move(best.group, best.choice);
     if (best.other >= 0) state.Move(best.other, best.other_choice);

@@ -80,9 +80,10 @@ class PlanState {
 // Returns whether the plan fits now; always so with one resource.
 bool RepairOverflow(const ReducedProblem& problem, PlanState& state);
 
-// Best single moves, then best pairs of moves, that keep every limit and lower
-// the objective, until there are none or `max_moves` are made. O((variables +
-// variables^2 for pairs) * moves). Needs a plan within limits.
+// Best single moves, then (up to 1,024 variables) best pairs of moves, that
+// keep every limit and lower the objective, until there are none or `max_moves`
+// are made. O((variables + variables^2 for pairs) * moves). Needs a plan within
+// limits.
 void DescendWithinLimits(const ReducedProblem& problem,
                          PlanState& state,
                          std::int64_t max_moves);

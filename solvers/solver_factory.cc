@@ -3,6 +3,7 @@
 
 #include <array>
 
+#include "solvers/anneal_solver.h"
 #include "solvers/enumerate_solver.h"
 
 namespace bitpact {
@@ -25,6 +26,10 @@ struct Row {
 // A table, not registration by static objects: the linker drops those from
 // static libraries.
 constexpr auto kSolvers = std::to_array<Row>({
+    {"anneal",
+     "simulated annealing, any size, no bound",
+     Construct<AnnealSolver>,
+     ""},
     {"enumerate",
      "every plan, exact, up to 24 two-way units",
      Construct<EnumerateSolver>,
