@@ -2,50 +2,16 @@
 #include "quant/group_grid.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <string>
 
 #include "core/check.h"
+#include "quant/kernels.h"
 #include "quant/packed_matrix.h"
 
 namespace bitpact {
 namespace {
-
-// Independent lanes, because a compiler may not reorder one chain of float
-// comparisons.
-constexpr std::size_t kLanes = 16;
-
-struct Range {
-  float least;
-  float greatest;
-};
-
-Range FindRange(std::span<const float> weights) {
-  std::array<float, kLanes> least;
-  std::array<float, kLanes> greatest;
-  least.fill(weights[0]);
-  greatest.fill(weights[0]);
-  std::size_t i = 0;
-  for (; i + kLanes <= weights.size(); i += kLanes) {
-    for (std::size_t lane = 0; lane < kLanes; ++lane) {
-      const float w = weights[i + lane];
-      least[lane] = w < least[lane] ? w : least[lane];
-      greatest[lane] = w > greatest[lane] ? w : greatest[lane];
-    }
-  }
-  Range range{least[0], greatest[0]};
-  for (std::size_t lane = 1; lane < kLanes; ++lane) {
-    range.least = std::min(range.least, least[lane]);
-    range.greatest = std::max(range.greatest, greatest[lane]);
-  }
-  for (; i < weights.size(); ++i) {
-    range.least = std::min(range.least, weights[i]);
-    range.greatest = std::max(range.greatest, weights[i]);
-  }
-  return range;
-}
 
 // The stored scale for a wanted one >= 0. `spread` tells a scale that
 // underflowed to 0 from one that is 0.
@@ -66,7 +32,7 @@ float StoredScale(ScaleType type, float wanted, bool spread) {
 GroupGrid FitGroupGrid(const BitFormat& format,
                        std::span<const float> weights) {
   BITPACT_DCHECK(!weights.empty(), "a group has weights");
-  auto [least, greatest] = FindRange(weights);
+  auto [least, greatest] = BestKernels().find_range(weights);
   const auto top = static_cast<float>((1 << format.bits) - 1);
   const auto half = static_cast<float>(1 << (format.bits - 1));
   GroupGrid grid;
@@ -93,10 +59,6 @@ GroupGrid FitGroupGrid(const BitFormat& format,
   return grid;
 }
 
-bool IsStorable(const GroupGrid& grid) {
-  return std::isfinite(grid.scale) && std::isfinite(grid.shift);
-}
-
 Error NotStorable(std::int64_t row,
                   const BitFormat& format,
                   const GroupGrid& grid) {
@@ -116,23 +78,11 @@ void EncodeGroup(const GroupGrid& grid,
                  std::span<const float> weights,
                  std::span<std::uint8_t> codes) {
   BITPACT_DCHECK(weights.size() == codes.size(), "one code a weight");
-  const float zero = grid.zero_point;
   if (grid.scale == 0.0F) {
-    std::ranges::fill(codes, static_cast<std::uint8_t>(zero));
+    std::ranges::fill(codes, static_cast<std::uint8_t>(grid.zero_point));
     return;
   }
-  // Adding and subtracting 1.5 * 2^23 rounds |v| < 2^22 to the nearest integer,
-  // halves to even, in any vector unit.
-  constexpr float kRounder = 0x1.8p23F;
-  const float least = -zero;
-  const float greatest = static_cast<float>((1 << bits) - 1) - zero;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    float v = (weights[i] + grid.shift) / grid.scale;
-    v = v < least ? least : v;
-    v = v > greatest ? greatest : v;
-    v = (v + kRounder) - kRounder;
-    codes[i] = static_cast<std::uint8_t>(static_cast<int>(v + zero));
-  }
+  BestKernels().encode_group(grid, bits, weights, codes.data());
 }
 
 }  // namespace bitpact

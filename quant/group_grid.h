@@ -28,6 +28,7 @@
 // weight itself), and a scale below the smallest normal number of its type is
 // rounded up, so that it neither vanishes nor leaves weights outside the range.
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -50,7 +51,9 @@ struct GroupGrid {
 // check with IsStorable.
 GroupGrid FitGroupGrid(const BitFormat& format, std::span<const float> weights);
 
-bool IsStorable(const GroupGrid& grid);
+inline bool IsStorable(const GroupGrid& grid) {
+  return std::isfinite(grid.scale) && std::isfinite(grid.shift);
+}
 
 // kUnsupported: what of row `row` does not fit its stored type.
 Error NotStorable(std::int64_t row,

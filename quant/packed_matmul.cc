@@ -5,12 +5,16 @@
 #include <vector>
 
 #include "core/check.h"
+#include "quant/kernels.h"
 #include "quant/matmul.h"
 
 namespace bitpact {
 namespace {
 
-constexpr std::int64_t kScratchFloats = (1 << 20) / sizeof(float);
+// Fewer rows than this make oneDNN's products slow; beyond it a tile should not
+// grow out of the second-level cache.
+constexpr std::int64_t kLeastTileRows = 128;
+constexpr std::int64_t kTileFloats = (1 << 21) / sizeof(float);
 
 std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -24,8 +28,12 @@ void PackedMatMul(std::span<const float> x,
                 "x is [tokens, cols]");
   BITPACT_CHECK(y.size() == Size(tokens * w.rows()), "y is [tokens, rows]");
   if (tokens == 0) return;
-  const std::int64_t tile = std::clamp<std::int64_t>(
-      kScratchFloats / w.cols() / 16 * 16, 1, w.rows());
+  if (tokens <= kMostFusedTokens) {
+    BestKernels().multiply(w, x.data(), y.data(), tokens);
+    return;
+  }
+  const std::int64_t tile = std::min(
+      std::max(kTileFloats / w.cols() / 64 * 64, kLeastTileRows), w.rows());
   thread_local std::vector<float> scratch;
   scratch.resize(std::max(scratch.size(), Size(tile * w.cols())));
   for (std::int64_t row = 0; row < w.rows(); row += tile) {

@@ -15,10 +15,19 @@
 
 namespace bitpact {
 
+// Products of up to this many tokens are computed from registers, larger ones a
+// tile at a time.
+inline constexpr std::int64_t kMostFusedTokens = 7;
+
 // x: [tokens, w.cols()], y: [tokens, w.rows()], row-major, contiguous, not
-// aliasing. Thread-safe (scratch is per thread, at most 1 MiB and reused).
-// O(tokens * rows * cols). Row t of y depends on row t of x alone, and has the
-// same bits for any number of tokens >= 1.
+// aliasing. Runs on the calling thread alone; thread-safe (scratch is per
+// thread and reused: at most 2 MiB, or 128 rows where these take more).
+// O(tokens * rows * cols).
+//
+// Row t of y depends on row t of x alone. On one machine it has the same bits
+// for any number of tokens from 1 to kMostFusedTokens, and the same bits for
+// any number above; between the two, and between machines with different
+// instruction sets, the order of summation differs and so do the last bits.
 void PackedMatMul(std::span<const float> x,
                   const PackedMatrix& w,
                   std::span<float> y,

@@ -11,9 +11,13 @@
 #include "Eigen/Core"
 #include "core/check.h"
 #include "quant/group_grid.h"
+#include "quant/kernels.h"
 
 namespace bitpact {
 namespace {
+
+// Numbers and planes lie in memory as they lie on disk.
+static_assert(std::endian::native == std::endian::little);
 
 std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -76,22 +80,56 @@ GroupGrid LoadGrid(const PackedMatrix& matrix, std::size_t index) {
   return grid;
 }
 
+// The low `plane` bits of eight bytes, side by side.
+std::uint64_t Compress(std::uint64_t bytes, int plane) {
+  switch (plane) {
+    case 1:
+      return bytes * 0x0102040810204080U >> 56U;
+    case 2:
+      bytes = (bytes | bytes >> 6U) & 0x000f000f000f000fU;
+      bytes = (bytes | bytes >> 12U) & 0x000000ff000000ffU;
+      return bytes | bytes >> 24U;
+    case 4:
+      bytes = (bytes | bytes >> 4U) & 0x00ff00ff00ff00ffU;
+      bytes = (bytes | bytes >> 8U) & 0x0000ffff0000ffffU;
+      return bytes | bytes >> 16U;
+    default:
+      return bytes;
+  }
+}
+
+// Bits [shift, shift + plane) of each code into `out`, which starts as zeros.
+void PackPlane(std::span<const std::uint8_t> codes,
+               int shift,
+               int plane,
+               std::span<std::byte> out) {
+  const auto width = static_cast<std::size_t>(plane);
+  const std::uint64_t mask = (1U << static_cast<unsigned>(plane)) - 1U;
+  std::size_t i = 0;
+  for (; i + 8 <= codes.size(); i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, &codes[i], sizeof(eight));
+    eight = (eight >> shift) & (mask * 0x0101010101010101U);
+    const std::uint64_t packed = Compress(eight, plane);
+    std::memcpy(&out[i / 8 * width], &packed, width);
+  }
+  for (; i < codes.size(); ++i) {
+    out[i * width / 8] |=
+        static_cast<std::byte>(((codes[i] >> shift) & mask) << (i * width % 8));
+  }
+}
+
 // Codes of one row into its planes; `row` starts as zeros.
 void PackRow(int bits,
              std::span<const std::uint8_t> codes,
              std::span<std::byte> row) {
   int shift = 0;
-  std::size_t start = 0;
   for (const int plane : PlaneBits(bits)) {
     if (plane == 0) break;
-    const auto width = static_cast<std::size_t>(plane);
-    const unsigned mask = (1U << static_cast<unsigned>(plane)) - 1U;
-    for (std::size_t i = 0; i < codes.size(); ++i) {
-      const unsigned part = (unsigned{codes[i]} >> shift) & mask;
-      row[start + i * width / 8] |=
-          static_cast<std::byte>(part << (i * width % 8));
-    }
-    start += (codes.size() * width + 7) / 8;
+    const std::size_t bytes =
+        (codes.size() * static_cast<std::size_t>(plane) + 7) / 8;
+    PackPlane(codes, shift, plane, row.first(bytes));
+    row = row.subspan(bytes);
     shift += plane;
   }
 }
@@ -249,7 +287,15 @@ int PackedMatrix::Code(std::int64_t row, std::int64_t col) const {
 void PackedMatrix::Dequantize(std::int64_t first,
                               std::int64_t count,
                               std::span<float> out) const {
-  DequantizeReference(first, count, out);
+  BITPACT_CHECK(first >= 0 && count >= 0 && first + count <= rows_,
+                "rows of the matrix");
+  BITPACT_CHECK(out.size() == Size(count * cols_), "out is [count, cols]");
+  const Kernels& kernels = BestKernels();
+  const PackedShape shape = ShapeOf(*this);
+  for (std::int64_t i = 0; i < count; ++i) {
+    kernels.dequantize_row(
+        shape, RowOf(*this, first + i), &out[Size(i * cols_)]);
+  }
 }
 
 void PackedMatrix::DequantizeReference(std::int64_t first,

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define BITPACT_KERNEL_TARGET \
+  __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c")))
+#include "quant/kernels_inl.h"
+
+namespace bitpact::internal {
+namespace {
+
+struct Avx512Lanes {
+  static constexpr int kLanes = 16;
+  static constexpr int kTableBits = 4;
+  static constexpr int kRowBlock = 4;
+  using Float = __m512;
+  using Int = __m512i;
+
+  BITPACT_KERNEL_INLINE static Float Set(float value) {
+    return _mm512_set1_ps(value);
+  }
+  BITPACT_KERNEL_INLINE static Float Load(const float* from) {
+    return _mm512_loadu_ps(from);
+  }
+  BITPACT_KERNEL_INLINE static void Store(float* to, Float a) {
+    _mm512_storeu_ps(to, a);
+  }
+  BITPACT_KERNEL_INLINE static Float Sub(Float a, Float b) {
+    return _mm512_sub_ps(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Float Mul(Float a, Float b) {
+    return _mm512_mul_ps(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Float MulAdd(Float a, Float b, Float c) {
+    return _mm512_fmadd_ps(a, b, c);
+  }
+  BITPACT_KERNEL_INLINE static Float Min(Float a, Float b) {
+    return _mm512_min_ps(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Float Max(Float a, Float b) {
+    return _mm512_max_ps(a, b);
+  }
+  BITPACT_KERNEL_INLINE static float LeastLane(Float a) {
+    return _mm512_reduce_min_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static float GreatestLane(Float a) {
+    return _mm512_reduce_max_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static Float ToFloat(Int a) {
+    return _mm512_cvtepi32_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static Int Iota() {
+    return _mm512_setr_epi32(
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  }
+  BITPACT_KERNEL_INLINE static Int And(Int a, int mask) {
+    return _mm512_and_si512(a, _mm512_set1_epi32(mask));
+  }
+  BITPACT_KERNEL_INLINE static Int Or(Int a, Int b) {
+    return _mm512_or_si512(a, b);
+  }
+  template <int kCount>
+  BITPACT_KERNEL_INLINE static Int ShiftLeft(Int a) {
+    return _mm512_slli_epi32(a, kCount);
+  }
+  BITPACT_KERNEL_INLINE static Float LookUp(Float table, Int index) {
+    return _mm512_permutexvar_ps(index, table);
+  }
+  // Sixteen codes take 2 * kPlane bytes: up to 2 bits they fit in one 32-bit
+  // number, which every lane shifts to its own place; 4-bit codes fill two, one
+  // for the lower and one for the upper lanes.
+  template <int kPlane>
+  BITPACT_KERNEL_INLINE static Int LoadPlane(const std::uint8_t* bytes) {
+    if constexpr (kPlane == 8) {
+      return _mm512_cvtepu8_epi32(
+          _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
+    } else if constexpr (kPlane == 4) {
+      const Int words = _mm512_castsi128_si512(
+          _mm_loadl_epi64(reinterpret_cast<const __m128i*>(bytes)));
+      const Int upper = _mm512_srli_epi32(Iota(), 3);
+      const Int shifts = _mm512_slli_epi32(And(Iota(), 7), 2);
+      return _mm512_srlv_epi32(_mm512_permutexvar_epi32(upper, words), shifts);
+    } else {
+      std::uint32_t codes = 0;
+      std::memcpy(&codes, bytes, 2 * kPlane);
+      const Int shifts = _mm512_mullo_epi32(Iota(), _mm512_set1_epi32(kPlane));
+      return _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(codes)),
+                               shifts);
+    }
+  }
+  BITPACT_KERNEL_INLINE static void ConvertHalves(const std::uint16_t* bits,
+                                                  float* out) {
+    for (std::int64_t i = 0; i < kChunk; i += kLanes) {
+      _mm512_storeu_ps(out + i,
+                       _mm512_cvtph_ps(_mm256_loadu_si256(
+                           reinterpret_cast<const __m256i*>(bits + i))));
+    }
+  }
+};
+
+}  // namespace
+
+const Kernels kAvx512Kernels = MakeKernels<Avx512Lanes>();
+
+}  // namespace bitpact::internal
+
+#endif

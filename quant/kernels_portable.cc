@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "Eigen/Core"
+#include "quant/kernels_inl.h"
+
+namespace bitpact::internal {
+namespace {
+
+struct PortableLanes {
+  static constexpr int kLanes = 8;
+  static constexpr int kTableBits = 0;
+  static constexpr int kRowBlock = 2;
+  struct Float {
+    std::array<float, kLanes> lane;
+  };
+  struct Int {
+    std::array<std::uint32_t, kLanes> lane;
+  };
+
+  template <class Function>
+  static Float Each(Function function) {
+    Float result;
+    for (std::size_t i = 0; i < kLanes; ++i) result.lane[i] = function(i);
+    return result;
+  }
+  template <class Function>
+  static Int EachInt(Function function) {
+    Int result;
+    for (std::size_t i = 0; i < kLanes; ++i) result.lane[i] = function(i);
+    return result;
+  }
+
+  static Float Set(float value) {
+    return Each([=](std::size_t) { return value; });
+  }
+  static Float Load(const float* from) {
+    return Each([=](std::size_t i) { return from[i]; });
+  }
+  static void Store(float* to, const Float& a) {
+    std::ranges::copy(a.lane, to);
+  }
+  static Float Sub(const Float& a, const Float& b) {
+    return Each([&](std::size_t i) { return a.lane[i] - b.lane[i]; });
+  }
+  static Float Mul(const Float& a, const Float& b) {
+    return Each([&](std::size_t i) { return a.lane[i] * b.lane[i]; });
+  }
+  // Rounds the product: std::fma without the instruction is a slow call.
+  static Float MulAdd(const Float& a, const Float& b, const Float& c) {
+    return Each(
+        [&](std::size_t i) { return a.lane[i] * b.lane[i] + c.lane[i]; });
+  }
+  static Float Min(const Float& a, const Float& b) {
+    return Each([&](std::size_t i) {
+      return b.lane[i] < a.lane[i] ? b.lane[i] : a.lane[i];
+    });
+  }
+  static Float Max(const Float& a, const Float& b) {
+    return Each([&](std::size_t i) {
+      return b.lane[i] > a.lane[i] ? b.lane[i] : a.lane[i];
+    });
+  }
+  static float LeastLane(const Float& a) {
+    return *std::ranges::min_element(a.lane);
+  }
+  static float GreatestLane(const Float& a) {
+    return *std::ranges::max_element(a.lane);
+  }
+  static Float ToFloat(const Int& a) {
+    return Each([&](std::size_t i) {
+      return static_cast<float>(static_cast<std::int32_t>(a.lane[i]));
+    });
+  }
+  static Int And(const Int& a, int mask) {
+    return EachInt([&](std::size_t i) {
+      return a.lane[i] & static_cast<std::uint32_t>(mask);
+    });
+  }
+  static Int Or(const Int& a, const Int& b) {
+    return EachInt([&](std::size_t i) { return a.lane[i] | b.lane[i]; });
+  }
+  template <int kCount>
+  static Int ShiftLeft(const Int& a) {
+    return EachInt([&](std::size_t i) { return a.lane[i] << kCount; });
+  }
+  template <int kPlane>
+  static Int LoadPlane(const std::uint8_t* bytes) {
+    constexpr std::size_t kPerByte = 8 / kPlane;
+    return EachInt([=](std::size_t i) {
+      return static_cast<std::uint32_t>(bytes[i / kPerByte]) >>
+             (i % kPerByte * kPlane);
+    });
+  }
+  static void ConvertHalves(const std::uint16_t* bits, float* out) {
+    for (std::int64_t i = 0; i < kChunk; ++i) {
+      out[i] =
+          static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(bits[i]));
+    }
+  }
+};
+
+}  // namespace
+
+const Kernels kPortableKernels = MakeKernels<PortableLanes>();
+
+}  // namespace bitpact::internal

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/matmul.h"
+
+#include <omp.h>
+
+#include <array>
+#include <cstring>
+#include <limits>
+#include <utility>
+#include <vector>
+
+#include "core/threads.h"
+#include "gtest/gtest.h"
+#include "test_matrices.h"
+
+namespace bitpact {
+namespace {
+
+bool SameBits(std::span<const float> a, std::span<const float> b) {
+  return a.size() == b.size() &&
+         std::memcmp(a.data(), b.data(), a.size_bytes()) == 0;
+}
+
+std::vector<float> Product(std::span<const float> x,
+                           std::span<const float> w,
+                           std::int64_t tokens,
+                           std::int64_t in,
+                           std::int64_t out) {
+  std::vector<float> y(static_cast<std::size_t>(tokens * out));
+  MatMulTransposed(x, w, y, tokens, in, out);
+  return y;
+}
+
+TEST(MatMulTransposed, LiesWithinTheErrorOfFloatSums) {
+  for (const std::int64_t tokens : {1, 2, 7, 17}) {
+    for (const std::int64_t in : {1, 3, 16, 33, 130}) {
+      for (const std::int64_t out : {1, 5, 16, 31, 64}) {
+        const std::vector<float> x = NormalFloats(tokens * in, "x");
+        const std::vector<float> w = NormalFloats(out * in, "w");
+        std::vector<float> expected(static_cast<std::size_t>(tokens * out));
+        MatMulTransposedReference(x, w, expected, tokens, in, out);
+        ExpectWithin(Product(x, w, tokens, in, out),
+                     expected,
+                     ProductTolerances(x, w, tokens, in, out),
+                     "product");
+      }
+    }
+  }
+}
+
+TEST(MatMulTransposed, GivesARowTheSameBitsForAnyNumberOfTokens) {
+  constexpr std::array<std::pair<int, int>, 6> kShapes = {
+      {{33, 17}, {64, 172}, {172, 64}, {128, 512}, {300, 100}, {700, 96}}};
+  for (const auto& [in, out] : kShapes) {
+    constexpr std::int64_t kMost = 520;
+    const std::vector<float> x = NormalFloats(kMost * in, "x");
+    const std::vector<float> w = NormalFloats(out * in, "w");
+    const std::vector<float> all = Product(x, w, kMost, in, out);
+    for (const std::int64_t tokens :
+         {1, 2, 3, 5, 7, 8, 15, 16, 17, 31, 64, 65, 100, 128, 200, 512}) {
+      const auto some =
+          std::span(x).first(static_cast<std::size_t>(tokens * in));
+      const std::vector<float> y = Product(some, w, tokens, in, out);
+      EXPECT_TRUE(SameBits(y, std::span(all).first(y.size())))
+          << in << " -> " << out << ", " << tokens << " tokens";
+    }
+  }
+}
+
+TEST(MatMulTransposed, GivesTheSameBitsOnAnyThread) {
+  constexpr std::int64_t kTokens = 40;
+  constexpr std::int64_t kIn = 96;
+  constexpr std::int64_t kOut = 80;
+  const std::vector<float> x = NormalFloats(kTokens * kIn, "x");
+  const std::vector<float> w = NormalFloats(kOut * kIn, "w");
+  const std::vector<float> alone = Product(x, w, kTokens, kIn, kOut);
+  SetThreadCount(4);
+  std::vector<std::vector<float>> products(16);
+  ParallelFor(16, [&](std::int64_t job, int) {
+    products[static_cast<std::size_t>(job)] = Product(x, w, kTokens, kIn, kOut);
+  });
+  SetThreadCount(0);
+  for (const auto& product : products) EXPECT_TRUE(SameBits(product, alone));
+}
+
+TEST(MatMulTransposed, NeitherUsesNorChangesTheCallersOpenMpThreads) {
+  constexpr std::int64_t kSize = 257;
+  const std::vector<float> x = NormalFloats(kSize * kSize, "x");
+  const std::vector<float> w = NormalFloats(kSize * kSize, "w");
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(1);
+  const std::vector<float> one = Product(x, w, kSize, kSize, kSize);
+  omp_set_num_threads(3);
+  const std::vector<float> three = Product(x, w, kSize, kSize, kSize);
+  EXPECT_EQ(omp_get_max_threads(), 3);
+  omp_set_num_threads(before);
+  EXPECT_TRUE(SameBits(one, three));
+}
+
+TEST(MatMulTransposed, GivesZerosForNoInputsAndNothingForNoTokens) {
+  std::vector<float> y(6, 5.0F);
+  MatMulTransposed({}, {}, y, 2, 0, 3);
+  EXPECT_EQ(y, std::vector<float>(6, 0.0F));
+  const std::vector<float> w(3, 1.0F);
+  MatMulTransposed({}, w, {}, 0, 1, 3);
+}
+
+TEST(MatMulTransposed, PassesNanOn) {
+  const std::vector<float> x = {1.0F, std::numeric_limits<float>::quiet_NaN()};
+  const std::vector<float> w = {1.0F, 2.0F};
+  const std::vector<float> y = Product(x, w, 1, 2, 1);
+  EXPECT_NE(y[0], y[0]);
+}
+
+TEST(MatMulTransposedInto, LeavesWhatLiesBetweenRowsAlone) {
+  const std::vector<float> x = {1.0F, 2.0F, 3.0F};
+  const std::vector<float> w = {10.0F, 20.0F};
+  std::vector<float> y(3 * 5 - 3, -1.0F);
+  MatMulTransposedInto(
+      x, w, y, {.tokens = 3, .in = 1, .out = 2, .y_stride = 5});
+  EXPECT_EQ(
+      y, (std::vector<float>{10, 20, -1, -1, -1, 20, 40, -1, -1, -1, 30, 60}));
+}
+
+TEST(MatMulTransposedDeathTest, ChecksItsCallersLengths) {
+  const std::vector<float> x(6);
+  std::vector<float> y(4);
+  EXPECT_DEATH(MatMulTransposed(x, x, y, 2, 2, 2), "x is \\[tokens, in\\]");
+  EXPECT_DEATH(MatMulTransposed(x, x, y, 3, 2, 3), "y is \\[tokens, out\\]");
+}
+
+}  // namespace
+}  // namespace bitpact

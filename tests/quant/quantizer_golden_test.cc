@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Vectors that the reference implementations produced (optimum-quanto,
+// IST-DASLab/gptq), kept beside the repository; without them these tests are
+// skipped. Formats store scales in float32 here, as the references compute.
+
+#include <cmath>
+#include <filesystem>
+#include <vector>
+
+#include "core/json_file.h"
+#include "gtest/gtest.h"
+#include "quant/group_grid.h"
+#include "quant/quantizer.h"
+#include "test_matrices.h"
+
+namespace bitpact {
+namespace {
+
+std::vector<float> Floats(const Json& numbers) {
+  std::vector<float> values;
+  for (const Json& number : numbers) {
+    if (number.is_array()) {
+      const std::vector<float> row = Floats(number);
+      values.insert(values.end(), row.begin(), row.end());
+    } else {
+      values.push_back(number.get<float>());
+    }
+  }
+  return values;
+}
+
+class GoldenVectors : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto file = std::filesystem::path(BITPACT_SOURCE_DIR) /
+                      "../shared/data/quant-golden/golden.json";
+    if (!std::filesystem::exists(file)) {
+      GTEST_SKIP() << "no golden vectors at " << file;
+    }
+    Expected<Json> json = ParseJsonFile(file);
+    ASSERT_TRUE(json) << json.error().message;
+    golden_ = std::move(*json);
+    weights_ = Floats(golden_["W"]);
+    rows_ = golden_["rows"].get<std::int64_t>();
+    cols_ = golden_["cols"].get<std::int64_t>();
+  }
+
+  [[nodiscard]] PackedMatrix Rtn(const BitFormat& format) const {
+    return *(*MakeQuantizer("quanto"))
+                ->Quantize({weights_, rows_, cols_}, {}, format);
+  }
+  [[nodiscard]] std::vector<int> Codes(const PackedMatrix& packed) const {
+    std::vector<int> codes;
+    for (std::int64_t i = 0; i < rows_ * cols_; ++i) {
+      codes.push_back(packed.Code(i / cols_, i % cols_));
+    }
+    return codes;
+  }
+  [[nodiscard]] std::vector<float> Scales(const PackedMatrix& packed) const {
+    const auto* first = reinterpret_cast<const float*>(packed.scales().data());
+    return {first, first + packed.scales().size() / sizeof(float)};
+  }
+
+  Json golden_;
+  std::vector<float> weights_;
+  std::int64_t rows_ = 0;
+  std::int64_t cols_ = 0;
+};
+
+TEST_F(GoldenVectors, QuantoInt8CodesAndScalesAreEqual) {
+  for (const Json& entry : golden_["quanto"]) {
+    if (entry["optimizer"] != "absmax") continue;
+    const PackedMatrix packed =
+        Rtn({8, 0, ScaleType::kFloat32, ZeroPointType::kNone});
+    EXPECT_EQ(Scales(packed), Floats(entry["scale"]));
+    std::vector<int> expected;
+    for (const Json& code : entry["q"]) {
+      expected.push_back(code.get<int>() + 128);
+    }
+    EXPECT_EQ(Codes(packed), expected);
+  }
+}
+
+// The vectors of 2 and 4 bits end with Quanto's HQQ step, which leaves the
+// scale as the MaxOptimizer made it; that optimizer's mean error is stated.
+TEST_F(GoldenVectors, QuantoMaxScalesAreEqualAndErrorsAgree) {
+  for (const Json& entry : golden_["quanto"]) {
+    if (entry["optimizer"] != "hqq") continue;
+    const PackedMatrix packed = Rtn({entry["bits"].get<int>(),
+                                     entry["group"].get<int>(),
+                                     ScaleType::kFloat32,
+                                     ZeroPointType::kFloat32});
+    EXPECT_EQ(Scales(packed), Floats(entry["scale"]));
+    const std::vector<float> decoded = DequantizedReference(packed);
+    double sum = 0.0;
+    for (std::size_t i = 0; i < decoded.size(); ++i) {
+      sum += std::abs(static_cast<double>(decoded[i]) - weights_[i]);
+    }
+    EXPECT_NEAR(sum / static_cast<double>(decoded.size()),
+                entry["mae_max"].get<double>(),
+                1e-8);
+  }
+}
+
+TEST_F(GoldenVectors, EncodingWithQuantosGridGivesItsCodes) {
+  for (const Json& entry : golden_["quanto"]) {
+    if (entry["optimizer"] != "hqq") continue;
+    const std::vector<float> scales = Floats(entry["scale"]);
+    const std::vector<float> shifts = Floats(entry["shift"]);
+    const auto width = entry["group"].get<std::size_t>();
+    for (std::size_t group = 0; group < scales.size(); ++group) {
+      std::vector<std::uint8_t> codes(width);
+      EncodeGroup({scales[group], 0.0F, shifts[group]},
+                  entry["bits"].get<int>(),
+                  std::span(weights_).subspan(group * width, width),
+                  codes);
+      for (std::size_t i = 0; i < width; ++i) {
+        ASSERT_EQ(codes[i], entry["q"][group * width + i].get<int>())
+            << "group " << group << ", weight " << i;
+      }
+    }
+  }
+}
+
+TEST_F(GoldenVectors, IntegerZeroPointsAreGptqsRoundToNearest) {
+  for (const Json& entry : golden_["rtn"]) {
+    const PackedMatrix packed = Rtn({entry["bits"].get<int>(),
+                                     0,
+                                     ScaleType::kFloat32,
+                                     ZeroPointType::kUint8});
+    EXPECT_EQ(Scales(packed), Floats(entry["scale"]));
+    std::vector<float> zero_points;
+    for (const std::byte zero_point : packed.zero_points()) {
+      zero_points.push_back(
+          static_cast<float>(std::to_integer<int>(zero_point)));
+    }
+    EXPECT_EQ(zero_points, Floats(entry["zero"]));
+    EXPECT_EQ(DequantizedReference(packed), Floats(entry["Q"]));
+  }
+}
+
+}  // namespace
+}  // namespace bitpact

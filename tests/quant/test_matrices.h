@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_TESTS_QUANT_TEST_MATRICES_H_
+#define BITPACT_TESTS_QUANT_TEST_MATRICES_H_
+
+// Inputs that the tests of quant/ share.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "core/bit_format.h"
+#include "quant/packed_matrix.h"
+
+namespace bitpact {
+
+// Standard normal numbers, fixed by `name`.
+std::vector<float> NormalFloats(std::int64_t count, const std::string& name);
+
+// Random codes, positive scales and shifts of both signs.
+PackedMatrix RandomPacked(const BitFormat& format,
+                          std::int64_t rows,
+                          std::int64_t cols);
+
+// All widths and zero-point types, both scale types, in one group size.
+std::vector<BitFormat> FormatsWithGroup(int group_size);
+
+// The whole matrix by the plain reference.
+std::vector<float> DequantizedReference(const PackedMatrix& matrix);
+
+// For each y = x * w^T: how far a float32 sum in any order, fused or not, may
+// lie from the exact one. With u = 2^-24 the error is at most
+// n*u / (1 - n*u) * sum |x_i w_i| for n = in products and sums (Higham,
+// Accuracy and Stability of Numerical Algorithms, section 3.1); two more
+// roundings allow for the judge's own.
+std::vector<double> ProductTolerances(std::span<const float> x,
+                                      std::span<const float> w,
+                                      std::int64_t tokens,
+                                      std::int64_t in,
+                                      std::int64_t out);
+
+// Fails at the first y that lies further from `expected` than its tolerance.
+void ExpectWithin(std::span<const float> y,
+                  std::span<const float> expected,
+                  std::span<const double> tolerances,
+                  const std::string& what);
+
+}  // namespace bitpact
+
+#endif  // BITPACT_TESTS_QUANT_TEST_MATRICES_H_
