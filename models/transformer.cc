@@ -213,7 +213,7 @@ void Transformer::Logits(std::span<const float> hidden,
 
 void Transformer::NegativeLogLikelihood(std::span<const float> hidden,
                                         std::span<const int> tokens,
-                                        std::span<float> nll) {
+                                        std::span<double> nll) {
   const std::int64_t width = model_->config().hidden_size;
   const std::int64_t vocab = model_->config().vocab_size;
   const std::int64_t predicted = std::ssize(tokens) - 1;
@@ -230,8 +230,7 @@ void Transformer::NegativeLogLikelihood(std::span<const float> hidden,
       const auto t = static_cast<std::size_t>(first + row);
       const auto line = logits.subspan(Size(row, vocab), Size(1, vocab));
       const auto next = static_cast<std::size_t>(tokens[t + 1]);
-      nll[t] =
-          static_cast<float>(LogSumExp(line) - static_cast<double>(line[next]));
+      nll[t] = LogSumExp(line) - static_cast<double>(line[next]);
     }
   }
 }

@@ -87,7 +87,7 @@ class Transformer {
   // only and need not be run.
   void NegativeLogLikelihood(std::span<const float> hidden,
                              std::span<const int> tokens,
-                             std::span<float> nll);
+                             std::span<double> nll);
 
   // Rows that NegativeLogLikelihood hands to Logits at once, a multiple of 32:
   // callers that need logits themselves keep memory small by the same step.
