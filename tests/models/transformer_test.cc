@@ -199,9 +199,7 @@ TEST(Transformer, NegativeLogLikelihoodIsMinusLogSoftmax) {
         logits.begin() + static_cast<int>(t) * 37,
         logits.begin() + static_cast<int>(t + 1) * 37);
     // Sums of 37 exponentials in float, and the result rounded to float.
-    EXPECT_NEAR(nll[t],
-                test::ReferenceLoss(row, tokens[t + 1]),
-                2e-6);
+    EXPECT_NEAR(nll[t], test::ReferenceLoss(row, tokens[t + 1]), 2e-6);
   }
 }
 
