@@ -33,18 +33,31 @@ std::string RenderTable(const std::vector<std::vector<std::string>>& rows) {
   return text;
 }
 
-std::string FormatNumber(double value, int digits) {
+namespace {
+
+// Digits worth printing behind the point of a number of this size.
+int DigitsFor(double value, int digits) {
   const double size = std::abs(value);
   const int lost = size >= 1e4 ? 4 : size >= 1e3 ? 3 : size >= 1e2 ? 2 : 0;
+  return std::max(0, digits - lost);
+}
+
+std::string Fixed(double value, int digits) {
   std::array<char, 64> text{};
-  std::snprintf(
-      text.data(), text.size(), "%.*f", std::max(0, digits - lost), value);
+  std::snprintf(text.data(), text.size(), "%.*f", digits, value);
   return text.data();
 }
 
+}  // namespace
+
+std::string FormatNumber(double value, int digits) {
+  return Fixed(value, DigitsFor(value, digits));
+}
+
 std::string FormatEstimate(const RatioEstimate& estimate, int digits) {
-  return FormatNumber(estimate.mean, digits) + " +- " +
-         FormatNumber(estimate.standard_error, digits);
+  const int shown = DigitsFor(estimate.mean, digits);
+  return Fixed(estimate.mean, shown) + " +- " +
+         Fixed(estimate.standard_error, shown);
 }
 
 std::string FormatSmall(double value) {

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <numeric>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "core/check.h"
@@ -31,7 +30,7 @@ struct ModelGame::Lane {
   Transformer transformer;
   WeightSet weights;
   std::vector<std::vector<float>> hidden;
-  std::vector<float> nll;
+  std::vector<double> nll;
 };
 
 ModelGame::ModelGame(const Model& model, const TokenSet& tokens)
@@ -144,12 +143,14 @@ void ModelGame::RunWindow(const Walk& walk,
                           Lane& lane) const {
   const TokenWindow& text = tokens_->windows[window];
   const auto layers = static_cast<std::size_t>(model_->config().num_layers);
+  // The last token is only predicted.
+  const std::span<const int> run =
+      std::span(text.tokens).first(text.tokens.size() - 1);
   const std::size_t values =
-      text.tokens.size() *
-      static_cast<std::size_t>(model_->config().hidden_size);
+      run.size() * static_cast<std::size_t>(model_->config().hidden_size);
   for (std::vector<float>& hidden : lane.hidden) hidden.resize(values);
-  lane.nll.resize(text.tokens.size() - 1);
-  lane.transformer.Embed(text.tokens, lane.hidden[0]);
+  lane.nll.resize(run.size());
+  lane.transformer.Embed(run, lane.hidden[0]);
   double sum = 0.0;
   for (std::size_t i = 0; i < walk.order.size(); ++i) {
     const FormatAssignment& assignment = walk.assignments[walk.order[i]];
@@ -177,7 +178,7 @@ void ModelGame::RunWindow(const Walk& walk,
       for (std::size_t t = static_cast<std::size_t>(text.first_predicted) - 1;
            t < lane.nll.size();
            ++t) {
-        sum += static_cast<double>(lane.nll[t]);
+        sum += lane.nll[t];
       }
     }
     walk.results[walk.order[i]].window_nll[window] = sum;
