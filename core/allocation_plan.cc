@@ -12,11 +12,17 @@ namespace {
 
 constexpr const char* kFormat = "bitpact.plan";
 constexpr int kVersion = 1;
-// Far above any matrix in use, low enough that products of two fit in 64 bits.
+// Far above any model in use, low enough that all sizes fit in 64 bits.
 constexpr std::int64_t kLargestDimension = std::int64_t{1} << 30U;
+constexpr std::int64_t kMostWeights = std::int64_t{1} << 50U;
 
-Expected<Unit> ReadUnit(const JsonReader& reader,
-                        std::set<std::string>& tensors) {
+// What the units read so far hold.
+struct Seen {
+  std::set<std::string> tensors;
+  std::int64_t weights = 0;
+};
+
+Expected<Unit> ReadUnit(const JsonReader& reader, Seen& seen) {
   Unit unit;
   Expected<std::string> name = reader.String("name");
   if (!name) return tl::unexpected(name.error());
@@ -28,7 +34,7 @@ Expected<Unit> ReadUnit(const JsonReader& reader,
     Expected<std::string> tensor = item.String("tensor");
     if (!tensor) return tl::unexpected(tensor.error());
     matrix.tensor = *tensor;
-    if (!tensors.insert(matrix.tensor).second) {
+    if (!seen.tensors.insert(matrix.tensor).second) {
       return tl::unexpected(
           item.Violation("each tensor belongs to one unit only"));
     }
@@ -38,6 +44,11 @@ Expected<Unit> ReadUnit(const JsonReader& reader,
     if (!cols) return tl::unexpected(cols.error());
     matrix.rows = *rows;
     matrix.cols = *cols;
+    seen.weights += matrix.rows * matrix.cols;
+    if (seen.weights > kMostWeights) {
+      return tl::unexpected(
+          item.Violation("all matrices together have at most 2^50 weights"));
+    }
     unit.matrices.push_back(matrix);
   }
   if (unit.matrices.empty()) {
@@ -46,10 +57,9 @@ Expected<Unit> ReadUnit(const JsonReader& reader,
   return unit;
 }
 
-Expected<PlannedUnit> ReadPlannedUnit(const JsonReader& reader,
-                                      std::set<std::string>& tensors) {
+Expected<PlannedUnit> ReadPlannedUnit(const JsonReader& reader, Seen& seen) {
   PlannedUnit planned;
-  Expected<Unit> unit = ReadUnit(reader, tensors);
+  Expected<Unit> unit = ReadUnit(reader, seen);
   if (!unit) return tl::unexpected(unit.error());
   planned.unit = std::move(*unit);
   const Expected<std::string> format = reader.String("format");
@@ -138,9 +148,9 @@ Expected<AllocationPlan> ReadPlan(const std::filesystem::path& file) {
   const Expected<std::vector<JsonReader>> units = json->root().Array("units");
   if (!units) return tl::unexpected(units.error());
   std::set<std::string> names;
-  std::set<std::string> tensors;
+  Seen seen;
   for (const JsonReader& item : *units) {
-    Expected<PlannedUnit> planned = ReadPlannedUnit(item, tensors);
+    Expected<PlannedUnit> planned = ReadPlannedUnit(item, seen);
     if (!planned) return tl::unexpected(planned.error());
     if (!names.insert(planned->unit.name).second) {
       return tl::unexpected(item.Violation("unit names are unique"));

@@ -22,6 +22,17 @@ tl::unexpected<Error> SystemError(const fs::path& path, int code) {
                   ": cannot write: " + std::generic_category().message(code));
 }
 
+// The process's umask can only be read by setting it, which two threads at once
+// would do to each other's harm; so it is read once.
+mode_t CreationMask() {
+  static const mode_t mask = [] {
+    const mode_t before = ::umask(0);
+    ::umask(before);
+    return before;
+  }();
+  return mask;
+}
+
 // Owns a descriptor and the temporary name until the file is published.
 class TemporaryFile {
  public:
@@ -51,9 +62,8 @@ class TemporaryFile {
 
   Expected<void> Publish(const fs::path& target) {
     // mkostemps makes files that only their owner can read.
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    if (::fchmod(descriptor_, 0666 & ~mask) != 0 || ::fsync(descriptor_) != 0) {
+    if (::fchmod(descriptor_, 0666 & ~CreationMask()) != 0 ||
+        ::fsync(descriptor_) != 0) {
       return SystemError(target, errno);
     }
     closed_ = true;

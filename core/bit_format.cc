@@ -98,6 +98,7 @@ Expected<BitFormat> ParseFormatName(const std::string& name) {
 
 int QuantoGroupSize(int wanted, std::int64_t cols) {
   if (cols <= wanted) return 0;
+  if (wanted > 0 && cols % wanted == 0) return wanted;
   for (int size = wanted; size >= 32; size -= 32) {
     if (cols % size == 0) return size;
   }

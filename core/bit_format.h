@@ -54,9 +54,9 @@ std::string FormatName(const BitFormat& format);
 // Reads such a name back; kInvalidArgument quotes it.
 Expected<BitFormat> ParseFormatName(const std::string& name);
 
-// Quanto's rule for the group size of a matrix with `cols` inputs: `wanted`,
-// reduced by 32 (not below 32) until it divides `cols`; 0 (the whole row) when
-// nothing divides or when `cols` <= `wanted`.
+// Quanto's rule for the group size of a matrix with `cols` inputs: `wanted` if
+// it divides `cols`, else `wanted` reduced by 32 (not below 32) until it does; 0
+// (the whole row) when nothing divides or when `cols` <= `wanted`.
 int QuantoGroupSize(int wanted, std::int64_t cols);
 
 // --- sizes ------------------------------------------------------------------

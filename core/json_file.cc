@@ -13,9 +13,16 @@ namespace bitpact {
 namespace {
 
 // Values are quoted in messages; a long one is cut so that the line stays
-// short.
+// short. Arrays and objects are counted only: printing one is recursive, and a
+// hostile file can nest them without end.
 std::string Shown(const Json& value) {
   constexpr std::size_t kLongest = 60;
+  if (value.is_array()) {
+    return "array of " + std::to_string(value.size());
+  }
+  if (value.is_object()) {
+    return "object of " + std::to_string(value.size());
+  }
   std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
   if (text.size() > kLongest) text = text.substr(0, kLongest) + "...";
   return text;

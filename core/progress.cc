@@ -29,7 +29,8 @@ double Seconds(std::chrono::steady_clock::duration span) {
 std::string FormatDuration(double seconds) {
   std::array<char, 48> text{};
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  if (seconds < 60) {
+  // 59.95 and more would print as "60.0 s".
+  if (seconds < 59.95) {
     std::snprintf(text.data(), text.size(), "%.1f s", seconds);
   } else if (whole < 3600) {
     std::snprintf(text.data(),

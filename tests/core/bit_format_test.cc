@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/bit_format.h"
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace bitpact {
+namespace {
+
+using testing::HasSubstr;
+
+std::vector<BitFormat> AllFormats() {
+  std::vector<BitFormat> formats;
+  for (int bits = 2; bits <= 8; ++bits) {
+    for (const int group_size : {0, 1, 32, 64, 100, 2147483647}) {
+      for (const auto scale : {ScaleType::kFloat16, ScaleType::kFloat32}) {
+        for (const auto zero_point : {ZeroPointType::kNone,
+                                      ZeroPointType::kUint8,
+                                      ZeroPointType::kFloat16,
+                                      ZeroPointType::kFloat32}) {
+          formats.push_back({bits, group_size, scale, zero_point});
+        }
+      }
+    }
+  }
+  return formats;
+}
+
+TEST(FormatName, ReadsBackForEveryFormat) {
+  std::set<std::string> names;
+  for (const BitFormat& format : AllFormats()) {
+    const std::string name = FormatName(format);
+    const auto parsed = ParseFormatName(name);
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    EXPECT_EQ(*parsed, format) << name;
+    EXPECT_TRUE(names.insert(name).second) << name << " names two formats";
+  }
+}
+
+TEST(FormatName, IsAsDocumented) {
+  EXPECT_EQ(FormatName({.bits = 4, .group_size = 64}), "int4-g64-asym");
+  EXPECT_EQ(FormatName({3, 0, ScaleType::kFloat16, ZeroPointType::kNone}),
+            "int3-row-sym");
+  EXPECT_EQ(FormatName({4, 128, ScaleType::kFloat16, ZeroPointType::kUint8}),
+            "int4-g128-u8zp");
+  EXPECT_EQ(FormatName({2, 64, ScaleType::kFloat32, ZeroPointType::kFloat32}),
+            "int2-g64-asym-f32");
+}
+
+TEST(ParseFormatName, RejectsEveryOtherSpelling) {
+  for (const char* name : {"",
+                           "int",
+                           "int4",
+                           "4",
+                           "int4-g64",
+                           "int4-g64-",
+                           "int4-g64-asymm",
+                           "int4-g64-asym ",
+                           " int4-g64-asym",
+                           "INT4-g64-asym",
+                           "int04-g64-asym",
+                           "int4-g064-asym",
+                           "int4-g0-asym",
+                           "int4-g-64-asym",
+                           "int-4-g64-asym",
+                           "int1-g64-asym",
+                           "int9-g64-asym",
+                           "int4-g64-sym-asym",
+                           "int4-row-row-asym",
+                           "int4-g64-asym-f16",
+                           "int4-g64-asym-f32-f32",
+                           "int4-g64-f32zp-f32",
+                           "int4-g64-sym-f32f16zp",
+                           "int4-g64-asym-f32zp",
+                           "int4-g99999999999-asym",
+                           "int99999999999-g64-asym",
+                           "int4-g64.0-asym",
+                           "int4_g64_asym",
+                           "row-int4-asym",
+                           "int4-g64-asym\n"}) {
+    const auto parsed = ParseFormatName(name);
+    ASSERT_FALSE(parsed) << name;
+    EXPECT_EQ(parsed.error().code, ErrorCode::kInvalidArgument);
+    EXPECT_THAT(parsed.error().message,
+                HasSubstr("'" + std::string(name) + "'"));
+  }
+}
+
+TEST(ValidateBitFormat, NamesFieldValueAndRule) {
+  EXPECT_TRUE(Validate(BitFormat{}));
+  EXPECT_EQ(Validate(BitFormat{.bits = 1}).error().message,
+            "bits = 1 violates 2 <= bits <= 8");
+  EXPECT_EQ(Validate(BitFormat{.bits = 9}).error().message,
+            "bits = 9 violates 2 <= bits <= 8");
+  EXPECT_EQ(Validate(BitFormat{.bits = 4, .group_size = -1}).error().message,
+            "group_size = -1 violates group_size >= 0");
+}
+
+TEST(QuantoGroupSize, IsTheWantedOneWhereItDivides) {
+  EXPECT_EQ(QuantoGroupSize(128, 4096), 128);
+  EXPECT_EQ(QuantoGroupSize(64, 192), 64);
+  EXPECT_EQ(QuantoGroupSize(16, 48), 16);
+}
+
+TEST(QuantoGroupSize, ShrinksBy32UntilItDivides) {
+  EXPECT_EQ(QuantoGroupSize(128, 288), 96);
+  EXPECT_EQ(QuantoGroupSize(128, 320), 64);
+  EXPECT_EQ(QuantoGroupSize(128, 11008), 128);
+  EXPECT_EQ(QuantoGroupSize(128, 160), 32);
+}
+
+TEST(QuantoGroupSize, IsTheRowWhereNothingDividesOrTheRowIsShort) {
+  EXPECT_EQ(QuantoGroupSize(128, 172), 0);
+  EXPECT_EQ(QuantoGroupSize(128, 128), 0);
+  EXPECT_EQ(QuantoGroupSize(128, 64), 0);
+  EXPECT_EQ(QuantoGroupSize(20, 50), 0);
+  EXPECT_EQ(QuantoGroupSize(0, 64), 0);
+}
+
+static_assert(GroupsPerRow({.bits = 4, .group_size = 64}, 129) == 3);
+static_assert(GroupsPerRow({.bits = 4, .group_size = 64}, 64) == 1);
+static_assert(GroupsPerRow({.bits = 4, .group_size = 0}, 64) == 1);
+static_assert(GroupsPerRow({.bits = 4, .group_size = 2147483647}, 64) == 1);
+
+// Every width is the sum of its planes.
+static_assert([] {
+  for (int bits = 2; bits <= 8; ++bits) {
+    int sum = 0;
+    for (const int plane : PlaneBits(bits)) sum += plane;
+    if (sum != bits || RowCodeBytes(bits, 64) != bits * 8) return false;
+  }
+  return true;
+}());
+
+}  // namespace
+}  // namespace bitpact
