@@ -25,6 +25,9 @@ constexpr double kSweepGrowth = 1.15;
 constexpr double kLeastPenalty = 0.85;
 constexpr double kMostPenalty = 1.35;
 // Draws in search of a partner whose size moves the other way.
+// Per sweep, so that the plan keeps crossing its limits from both sides.
+constexpr double kRaise = 1.05;
+constexpr double kLower = 0.98;
 constexpr int kPartnerDraws = 6;
 constexpr double kSweepWork = 4e6;
 constexpr std::int64_t kMostSweeps = 20000;
@@ -90,6 +93,33 @@ Prices ComputePrices(const ReducedProblem& problem, const PlanState& state) {
   return prices;
 }
 
+// The choice of each group with the least size, summed over resources relative
+// to their mean step.
+Choices SmallestChoices(const ReducedProblem& problem, const PlanState& state) {
+  Choices smallest(static_cast<std::size_t>(problem.NumGroups()), 0);
+  std::vector<double> weight;
+  for (int k = 0; k < problem.NumResources(); ++k) {
+    const double step = PriceOf(problem, state, k).second;
+    weight.push_back(step > 0.0 ? 1.0 / step : 0.0);
+  }
+  for (int g = 0; g < problem.NumGroups(); ++g) {
+    double least = 0.0;
+    const int choices =
+        problem.groups[static_cast<std::size_t>(g)].NumChoices();
+    for (int c = 1; c < choices; ++c) {
+      double size = 0.0;
+      for (int k = 0; k < problem.NumResources(); ++k) {
+        size += weight[static_cast<std::size_t>(k)] *
+                static_cast<double>(state.Size(k, g, c));
+      }
+      if (size >= least) continue;
+      least = size;
+      smallest[static_cast<std::size_t>(g)] = c;
+    }
+  }
+  return smallest;
+}
+
 // Uniform in [0, bound) from 32 random bits; the bias is below bound / 2^32.
 int Below(std::uint32_t bits, int bound) {
   return static_cast<int>(
@@ -132,13 +162,26 @@ class Run {
     }
   }
 
-  void Randomize() {
-    Choices choices(static_cast<std::size_t>(problem_.NumGroups()), 0);
-    for (std::size_t g = 0; g < choices.size(); ++g) {
-      choices[g] =
-          static_cast<int>(stream_.UniformInt(problem_.groups[g].NumChoices()));
+  // A price that a plan above the limits does not mind rises, one that keeps it
+  // below falls. (With a fixed price supermodular problems run away: the more
+  // is taken the more the next is worth.)
+  void AdaptPenalty() {
+    for (int k = 0; k < problem_.NumResources(); ++k) {
+      penalty_[static_cast<std::size_t>(k)] *=
+          state_.Overflow(k) > 0 ? kRaise : kLower;
     }
-    state_.Reset(choices);
+  }
+
+  // A random plan that fills the limits: from the smallest options, groups in
+  // random order take a random choice if it fits. (A plain random plan may lie
+  // so far above the limits that a linear price never brings it back.)
+  void Randomize(const Choices& smallest) {
+    state_.Reset(smallest);
+    for (const int group : stream_.Permutation(problem_.NumGroups())) {
+      const int choice = static_cast<int>(stream_.UniformInt(
+          problem_.groups[static_cast<std::size_t>(group)].NumChoices()));
+      if (state_.FitsAfter(group, choice)) state_.Move(group, choice);
+    }
   }
 
  private:
@@ -237,6 +280,7 @@ class Annealer {
     StartGreedy();
     greedy_ = state_.choices();
     prices_ = ComputePrices(problem_, state_);
+    smallest_ = SmallestChoices(problem_, state_);
   }
 
   // Returns the limit that ended the runs; kNone when the schedule is done.
@@ -276,7 +320,7 @@ class Annealer {
     if (index % 2 == 0) {
       state_.Reset(greedy_);
     } else {
-      run.Randomize();
+      run.Randomize(smallest_);
     }
     const auto length = static_cast<std::int64_t>(
         kFirstSweeps * std::pow(kSweepGrowth, static_cast<double>(index / 2)));
@@ -292,6 +336,7 @@ class Annealer {
     for (std::int64_t s = 0; s < sweeps && limit == Limit::kNone; ++s) {
       run.Sweep(temperature, target, [&] { best = state_.choices(); });
       temperature *= cooling;
+      run.AdaptPenalty();
       ++sweeps_;
       limit = clock_.Reached(0);
     }
@@ -310,6 +355,7 @@ class Annealer {
   double tolerance_;
   Prices prices_;
   Choices greedy_;
+  Choices smallest_;
   std::int64_t sweeps_wanted_ = 0;
   std::int64_t sweeps_ = 0;
 };
