@@ -120,8 +120,12 @@ void TinyModel::AddRandom(const std::string& name,
   tensors[name] = {shape_.type, shape, Narrow(shape_.type, values)};
 }
 
-void TinyModel::Write() const {
+void TinyModel::WriteConfig() const {
   WriteWhole(folder_.File("config.json"), config.dump());
+}
+
+void TinyModel::Write() const {
+  WriteConfig();
   std::vector<StoredTensor> stored;
   for (const auto& [name, tensor] : tensors) {
     stored.push_back({name, tensor.type, tensor.shape, tensor.bytes});

@@ -35,7 +35,7 @@ class TemporaryFolder {
 };
 
 struct TinyModelShape {
-  std::string name;  // of the test case
+  std::string name = {};  // of the test case
   int hidden = 24;
   int intermediate = 40;
   int layers = 2;
@@ -72,6 +72,7 @@ class TinyModel {
   Json config;
   std::map<std::string, TinyTensor> tensors;
   void Write() const;
+  void WriteConfig() const;
 
   // Loads what was written; fails the test if that does not work.
   [[nodiscard]] Model Load() const;
