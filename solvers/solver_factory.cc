@@ -4,6 +4,9 @@
 #include <array>
 
 #include "solvers/anneal_solver.h"
+#ifdef BITPACT_HAVE_CBC
+#include "solvers/cbc_solver.h"
+#endif
 #include "solvers/enumerate_solver.h"
 
 namespace bitpact {
@@ -23,6 +26,12 @@ struct Row {
   const char* cmake_option;
 };
 
+#ifdef BITPACT_HAVE_CBC
+constexpr Make kMakeCbc = Construct<CbcSolver>;
+#else
+constexpr Make kMakeCbc = nullptr;
+#endif
+
 // A table, not registration by static objects: the linker drops those from
 // static libraries.
 constexpr auto kSolvers = std::to_array<Row>({
@@ -30,6 +39,10 @@ constexpr auto kSolvers = std::to_array<Row>({
      "simulated annealing, any size, no bound",
      Construct<AnnealSolver>,
      ""},
+    {"cbc",
+     "COIN-OR CBC on the McCormick linearization, exact",
+     kMakeCbc,
+     "BITPACT_WITH_CBC"},
     {"enumerate",
      "every plan, exact, up to 24 two-way units",
      Construct<EnumerateSolver>,
