@@ -27,7 +27,7 @@ struct AllocateFlags {
 Expected<Exit> AllocatePlan(AllocateFlags flags) {
   flags.solve.options.seed = flags.common.seed;
   flags.solve.options.threads = flags.common.threads;
-  Expected<void> done = Validate(flags.solve.options);
+  Expected<void> done = Validate(flags.solve);
   if (!done) return tl::unexpected(done.error());
   done = ApplyCommonFlags(flags.common);
   if (!done) return tl::unexpected(done.error());

@@ -105,11 +105,11 @@ void AddSolveFlags(CLI::App& app, SolveFlags& flags) {
 void AddTextFlags(CLI::App& app, TextFlags& flags) {
   app.add_option("--window",
                  flags.options.window,
-                 "Tokens of a window, BOS counted; 0: the model's context")
+                 "Predicted tokens of a window at most; 0: the model's context")
       ->capture_default_str();
   app.add_option("--stride",
                  flags.options.stride,
-                 "Tokens between windows of running text; 0: no overlap")
+                 "Tokens from window to window of running text; 0: no overlap")
       ->capture_default_str();
   app.add_option("--text-mode",
                  flags.mode,

@@ -86,7 +86,17 @@ Expected<void> Validate(const MeasureOptions& options) {
   const Expected<Granularity> granularity =
       ParseGranularity(options.granularity);
   if (!granularity) return tl::unexpected(granularity.error());
+  const auto quantizer = MakeQuantizer(options.quantizer);
+  if (!quantizer) return tl::unexpected(quantizer.error());
+  const auto estimator = MakeEstimator(options.estimator);
+  if (!estimator) return tl::unexpected(estimator.error());
   return Validate(options.estimate);
+}
+
+Expected<void> Validate(const SolveFlags& flags) {
+  const auto solver = MakeSolver(flags.solver);
+  if (!solver) return tl::unexpected(solver.error());
+  return Validate(flags.options);
 }
 
 std::vector<FormatRule> CandidateFormats(const MeasureOptions& options) {

@@ -113,6 +113,8 @@ struct SolveFlags {
   std::string solver = "auto";
   SolveOptions options;
 };
+// kInvalidArgument or kUnavailable; called before any long work.
+Expected<void> Validate(const SolveFlags& flags);
 
 struct Allocation {
   AllocationProblem problem;

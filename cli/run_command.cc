@@ -201,7 +201,7 @@ Expected<void> MeasureRows(const RunFlags& flags,
 Expected<void> ValidateFlags(const RunFlags& flags) {
   const Expected<void> measure = Validate(flags.measure);
   if (!measure) return measure;
-  const Expected<void> solve = Validate(flags.solve.options);
+  const Expected<void> solve = Validate(flags.solve);
   if (!solve) return solve;
   if (flags.eval_tokens < 0 || flags.random_plans < 0) {
     return InvalidArgument("--eval-tokens and --random-plans must be >= 0");

@@ -7,6 +7,7 @@
 #include "estimators/coopq.h"
 #include "estimators/isolated.h"
 #include "estimators/shapley.h"
+#include "estimators/spqe.h"
 
 namespace bitpact {
 namespace {
@@ -29,7 +30,7 @@ Expected<void> Validate(const EstimateOptions& options) {
     return InvalidArgument("alpha = " + std::to_string(options.alpha) +
                            " violates 0 <= alpha <= 1");
   }
-  return {};
+  return Validate(SpqeOptions{options.permutations, options.seed});
 }
 
 std::vector<std::string> EstimatorNames() {
