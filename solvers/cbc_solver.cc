@@ -15,6 +15,7 @@
 #include "CbcEventHandler.hpp"
 #include "CbcModel.hpp"
 #include "CbcSolver.hpp"
+#include "ClpEventHandler.hpp"
 #include "CoinError.hpp"
 #include "CoinPackedMatrix.hpp"
 #include "OsiClpSolverInterface.hpp"
@@ -30,6 +31,10 @@ namespace {
 constexpr double kNoValue = 1e40;
 // CBC treats a time limit of 0 as none.
 constexpr double kLeastSeconds = 0.01;
+// How much longer than its limit CBC may take before a relaxation is broken
+// off.
+constexpr double kGraceShare = 0.05;
+constexpr double kGraceSeconds = 0.3;
 
 std::mutex& CbcMutex() {
   static std::mutex mutex;
@@ -47,6 +52,35 @@ class StopHandler final : public CbcEventHandler {
 
  private:
   const SolveClock* clock_;
+};
+
+// Inside the linear relaxations, whose root may take minutes and looks at no
+// clock of its own, only this stops; what CBC then calls its bound is not one.
+// It waits a while longer, so that CBC can stop by itself between nodes.
+class RelaxationStopHandler final : public ClpEventHandler {
+ public:
+  RelaxationStopHandler(const SolveClock& clock, bool& has_stopped)
+      : clock_(&clock), has_stopped_(&has_stopped) {}
+  ClpEventHandler* clone() const override {
+    return new RelaxationStopHandler(*this);
+  }
+  // -1 goes on, anything else stops.
+  int event(Event which) override {
+    if (which != endOfIteration && which != endOfFactorization) return -1;
+    if (clock_->Reached(-1) == Limit::kNone) return -1;
+    const double now = clock_->Seconds();
+    if (first_seen_s_ < 0.0) first_seen_s_ = now;
+    if (now - first_seen_s_ < kGraceShare * first_seen_s_ + kGraceSeconds) {
+      return -1;
+    }
+    *has_stopped_ = true;
+    return 0;
+  }
+
+ private:
+  const SolveClock* clock_;
+  bool* has_stopped_;
+  double first_seen_s_ = -1.0;
 };
 
 std::string ColumnName(std::size_t column) {
@@ -173,6 +207,9 @@ CbcOutcome SolveModel(const ReducedProblem& problem,
   OsiClpSolverInterface backend;
   backend.messageHandler()->setLogLevel(0);
   LoadModel(linear.milp, backend);
+  bool is_broken_off = false;
+  const RelaxationStopHandler relaxation_handler(clock, is_broken_off);
+  backend.getModelPtr()->passInEventHandler(&relaxation_handler);
   CbcModel model(backend);
   model.messageHandler()->setLogLevel(0);
   StopHandler handler(clock);
@@ -193,10 +230,10 @@ CbcOutcome SolveModel(const ReducedProblem& problem,
   if (model.bestSolution() != nullptr) {
     recorder.Offer(problem.Expand(ToChoices(problem, model.bestSolution())));
   }
-  outcome.is_proven = model.isProvenOptimal();
-  outcome.is_infeasible = model.isProvenInfeasible();
+  outcome.is_proven = !is_broken_off && model.isProvenOptimal();
+  outcome.is_infeasible = !is_broken_off && model.isProvenInfeasible();
   const double best_possible = model.getBestPossibleObjValue();
-  if (std::abs(best_possible) < kNoValue) {
+  if (!is_broken_off && std::abs(best_possible) < kNoValue) {
     outcome.bound = linear.milp.offset + linear.milp.scale * best_possible;
   }
   return outcome;

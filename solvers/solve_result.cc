@@ -114,7 +114,8 @@ double SolveResult::AbsoluteGap() const {
 }
 
 double SolveResult::RelativeGap() const {
-  return AbsoluteGap() / std::max(1e-9, std::abs(objective));
+  const double gap = AbsoluteGap();
+  return std::isfinite(gap) ? gap / std::max(1e-9, std::abs(objective)) : gap;
 }
 
 double ProofTolerance(const AllocationProblem& problem) {
