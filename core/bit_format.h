@@ -55,8 +55,8 @@ std::string FormatName(const BitFormat& format);
 Expected<BitFormat> ParseFormatName(const std::string& name);
 
 // Quanto's rule for the group size of a matrix with `cols` inputs: `wanted` if
-// it divides `cols`, else `wanted` reduced by 32 (not below 32) until it does; 0
-// (the whole row) when nothing divides or when `cols` <= `wanted`.
+// it divides `cols`, else `wanted` reduced by 32 (not below 32) until it does;
+// 0 (the whole row) when nothing divides or when `cols` <= `wanted`.
 int QuantoGroupSize(int wanted, std::int64_t cols);
 
 // --- sizes ------------------------------------------------------------------

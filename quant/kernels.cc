@@ -3,6 +3,10 @@
 
 #include <algorithm>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "core/check.h"
 
 namespace bitpact {
@@ -12,13 +16,23 @@ const std::uint8_t* Bytes(std::span<const std::byte> bytes, std::int64_t at) {
   return reinterpret_cast<const std::uint8_t*>(bytes.data()) + at;
 }
 
+#if defined(__x86_64__)
+// Not every compiler knows the name "f16c".
+bool HasF16c() {
+  unsigned a = 0;
+  unsigned b = 0;
+  unsigned c = 0;
+  unsigned d = 0;
+  return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c & bit_F16C) != 0;
+}
+#endif
+
 std::vector<KernelLevel> FindLevels() {
   std::vector<KernelLevel> levels = {KernelLevel::kPortable};
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") &&
-                    __builtin_cpu_supports("fma") &&
-                    __builtin_cpu_supports("f16c");
+                    __builtin_cpu_supports("fma") && HasF16c();
   if (avx2) levels.push_back(KernelLevel::kAvx2);
   if (avx2 && __builtin_cpu_supports("avx512f") &&
       __builtin_cpu_supports("avx512bw") &&

@@ -83,7 +83,7 @@ struct Avx512Lanes {
       return _mm512_srlv_epi32(_mm512_permutexvar_epi32(upper, words), shifts);
     } else {
       std::uint32_t codes = 0;
-      std::memcpy(&codes, bytes, 2 * kPlane);
+      std::memcpy(&codes, bytes, std::size_t{2} * kPlane);
       const Int shifts = _mm512_mullo_epi32(Iota(), _mm512_set1_epi32(kPlane));
       return _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(codes)),
                                shifts);

@@ -157,8 +157,8 @@ struct Decoder {
       table = DecodeLanes<V>(V::And(V::Iota(), (1 << kBits) - 1), grid);
     }
   }
-  BITPACT_KERNEL_INLINE typename V::Float Lanes(const PackedRow& row,
-                                                std::int64_t col) const {
+  [[nodiscard]] BITPACT_KERNEL_INLINE typename V::Float Lanes(
+      const PackedRow& row, std::int64_t col) const {
     const auto codes = LoadCodes<V, kBits, kUsesTable>(row, col);
     if constexpr (kUsesTable) {
       return V::LookUp(table, codes);
@@ -166,8 +166,8 @@ struct Decoder {
       return DecodeLanes<V>(codes, grid);
     }
   }
-  BITPACT_KERNEL_INLINE float One(const PackedRow& row,
-                                  std::int64_t col) const {
+  [[nodiscard]] BITPACT_KERNEL_INLINE float One(const PackedRow& row,
+                                                std::int64_t col) const {
     return DecodeWeight(grid, LoadCode<kBits>(row, col));
   }
 };
@@ -225,63 +225,84 @@ BITPACT_KERNEL_INLINE float SumLanes(typename V::Float lanes) {
   return sums[0];
 }
 
-// kTokens tokens times kRowBlock rows; x and y point at the first of the
-// tokens, rows beyond the matrix are given as copies and not written.
+// The running sums of kRowBlock rows times kTokens tokens.
+template <class V, int kBits, int kTokens>
+struct Block {
+  std::array<Decoder<V, kBits>, V::kRowBlock> decoders;
+  typename V::Float sums[V::kRowBlock][kTokens];
+  float rest[V::kRowBlock][kTokens];
+
+  BITPACT_KERNEL_INLINE void Clear() {
+    for (int r = 0; r < V::kRowBlock; ++r) {
+      for (int t = 0; t < kTokens; ++t) {
+        sums[r][t] = V::Set(0.0F);
+        rest[r][t] = 0.0F;
+      }
+    }
+  }
+  // Column `col` of every token; x is token 0's, `stride` to the next.
+  BITPACT_KERNEL_INLINE void AddOne(
+      const std::array<PackedRow, V::kRowBlock>& rows,
+      const float* x,
+      std::int64_t stride,
+      std::int64_t col) {
+    for (int r = 0; r < V::kRowBlock; ++r) {
+      const float weight = decoders[r].One(rows[r], col);
+      for (int t = 0; t < kTokens; ++t) {
+        rest[r][t] += weight * x[t * stride + col];
+      }
+    }
+  }
+  BITPACT_KERNEL_INLINE void AddLanes(
+      const std::array<PackedRow, V::kRowBlock>& rows,
+      const float* x,
+      std::int64_t stride,
+      std::int64_t col) {
+    typename V::Float inputs[kTokens];
+    for (int t = 0; t < kTokens; ++t) {
+      inputs[t] = V::Load(x + t * stride + col);
+    }
+    for (int r = 0; r < V::kRowBlock; ++r) {
+      const auto weights = decoders[r].Lanes(rows[r], col);
+      for (int t = 0; t < kTokens; ++t) {
+        sums[r][t] = V::MulAdd(weights, inputs[t], sums[r][t]);
+      }
+    }
+  }
+};
+
+// x and y point at the first of kTokens tokens; rows beyond the matrix are
+// given as copies and not written by the caller.
 template <class V, int kBits, int kTokens>
 BITPACT_KERNEL_TARGET void MultiplyBlock(
     const PackedShape& shape,
     const std::array<PackedRow, V::kRowBlock>& rows,
     const float* x,
     std::array<std::array<float, V::kRowBlock>, kTokens>& y) {
-  constexpr int kRows = V::kRowBlock;
-  typename V::Float sums[kRows][kTokens];
-  float rest[kRows][kTokens];
-  for (int r = 0; r < kRows; ++r) {
-    for (int t = 0; t < kTokens; ++t) {
-      sums[r][t] = V::Set(0.0F);
-      rest[r][t] = 0.0F;
-    }
-  }
-  Decoder<V, kBits> decoders[kRows];
-  const auto add_one = [&](std::int64_t col) BITPACT_KERNEL_TARGET {
-    for (int r = 0; r < kRows; ++r) {
-      const float weight = decoders[r].One(rows[r], col);
-      for (int t = 0; t < kTokens; ++t) {
-        rest[r][t] += weight * x[t * shape.cols + col];
-      }
-    }
-  };
-  GroupChunk chunks[kRows];
+  Block<V, kBits, kTokens> block;
+  block.Clear();
+  std::array<GroupChunk, V::kRowBlock> chunks;
   for (std::int64_t first = 0; first < shape.groups; first += kChunk) {
     const std::int64_t count = std::min(kChunk, shape.groups - first);
-    for (int r = 0; r < kRows; ++r) {
+    for (int r = 0; r < V::kRowBlock; ++r) {
       ExpandGroups<V>(shape, rows[r], first, count, chunks[r]);
     }
     for (std::int64_t g = 0; g < count; ++g) {
-      for (int r = 0; r < kRows; ++r) {
-        decoders[r].SetGroup(chunks[r], static_cast<std::size_t>(g));
+      for (int r = 0; r < V::kRowBlock; ++r) {
+        block.decoders[r].SetGroup(chunks[r], static_cast<std::size_t>(g));
       }
-      const GroupColumns columns = ColumnsOf<V>(shape, first + g);
-      std::int64_t col = columns.begin;
-      for (; col < columns.body; ++col) add_one(col);
-      for (; col < columns.tail; col += V::kLanes) {
-        typename V::Float inputs[kTokens];
-        for (int t = 0; t < kTokens; ++t) {
-          inputs[t] = V::Load(x + t * shape.cols + col);
-        }
-        for (int r = 0; r < kRows; ++r) {
-          const auto weights = decoders[r].Lanes(rows[r], col);
-          for (int t = 0; t < kTokens; ++t) {
-            sums[r][t] = V::MulAdd(weights, inputs[t], sums[r][t]);
-          }
-        }
+      const GroupColumns at = ColumnsOf<V>(shape, first + g);
+      std::int64_t col = at.begin;
+      for (; col < at.body; ++col) block.AddOne(rows, x, shape.cols, col);
+      for (; col < at.tail; col += V::kLanes) {
+        block.AddLanes(rows, x, shape.cols, col);
       }
-      for (; col < columns.end; ++col) add_one(col);
+      for (; col < at.end; ++col) block.AddOne(rows, x, shape.cols, col);
     }
   }
-  for (int r = 0; r < kRows; ++r) {
+  for (int r = 0; r < V::kRowBlock; ++r) {
     for (int t = 0; t < kTokens; ++t) {
-      y[t][r] = SumLanes<V>(sums[r][t]) + rest[r][t];
+      y[t][r] = SumLanes<V>(block.sums[r][t]) + block.rest[r][t];
     }
   }
 }

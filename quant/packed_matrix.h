@@ -19,7 +19,11 @@
 // dequantized and multiplied without touching the others.
 //
 // Size: StoredBytes(format, rows, cols) of core/bit_format.h, to the byte.
-// Meaning of a code: core/bit_format.h.
+//
+// Meaning of a code: core/bit_format.h, computed in float32 as
+//   w = scale * (q - zero_point)   integer and absent zero-points, one rounding
+//   w = scale * q - shift          float shifts, two roundings, never fused
+// by every kernel, so that a dequantized weight has the same bits everywhere.
 
 #include <cstddef>
 #include <cstdint>
