@@ -49,6 +49,21 @@ void GatherQueries(const float* from,
   }
 }
 
+// The way back: results is [width, lanes].
+void ScatterResults(std::span<const float> results,
+                    std::int64_t lanes,
+                    std::int64_t count,
+                    float* to,
+                    std::int64_t stride) {
+  const std::int64_t width = std::ssize(results) / lanes;
+  for (std::int64_t lane = 0; lane < count; ++lane) {
+    for (std::int64_t d = 0; d < width; ++d) {
+      to[lane * stride + d] =
+          results[static_cast<std::size_t>(d * lanes + lane)];
+    }
+  }
+}
+
 }  // namespace
 
 RotaryTable::RotaryTable(int head_dim, float theta)
@@ -131,13 +146,8 @@ void Attend(const AttentionShape& shape,
       const std::int64_t offset = first * q_stride + h * width;
       GatherQueries(q.data() + offset, q_stride, count, lanes, scratch.queries);
       kernels.attend(head, first, first + count);
-      float* to = out.data() + offset;
-      for (std::int64_t lane = 0; lane < count; ++lane) {
-        for (std::int64_t d = 0; d < width; ++d) {
-          to[lane * q_stride + d] =
-              scratch.results[static_cast<std::size_t>(d * lanes + lane)];
-        }
-      }
+      ScatterResults(
+          scratch.results, lanes, count, out.data() + offset, q_stride);
     }
   }
 }

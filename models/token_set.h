@@ -36,9 +36,9 @@ enum class TextMode : std::uint8_t { kAuto, kDocuments, kWindows };
 
 struct TokenSetOptions {
   TextMode mode = TextMode::kAuto;
-  int window = 0;       // 1..context; 0: the model's context
-  int stride = 0;       // 1..window; 0: window. Windows mode only
-  int min_tokens = 16;  // >= 2, BOS counted. Documents mode only
+  int window = 0;                  // 1..context; 0: the model's context
+  int stride = 0;                  // 1..window; 0: window. Windows mode only
+  int min_tokens = 16;             // >= 2, BOS counted. Documents mode only
   std::int64_t max_predicted = 0;  // >= 0
   // From the front, counted before short ones are skipped. Documents mode only.
   std::int64_t skip_documents = 0;

@@ -198,7 +198,7 @@ TEST(Transformer, NegativeLogLikelihoodIsMinusLogSoftmax) {
     const std::vector<double> row(
         logits.begin() + static_cast<int>(t) * 37,
         logits.begin() + static_cast<int>(t + 1) * 37);
-    // Sums of 37 exponentials in float, and the result rounded to float.
+    // The sum of 37 exponentials in float has a relative error below 1e-6.
     EXPECT_NEAR(nll[t], test::ReferenceLoss(row, tokens[t + 1]), 2e-6);
   }
 }
