@@ -4,6 +4,7 @@
 #include <array>
 
 #include "solvers/anneal_solver.h"
+#include "solvers/branch_and_bound_solver.h"
 #ifdef BITPACT_HAVE_CBC
 #include "solvers/cbc_solver.h"
 #endif
@@ -38,6 +39,10 @@ constexpr auto kSolvers = std::to_array<Row>({
     {"anneal",
      "simulated annealing, any size, no bound",
      Construct<AnnealSolver>,
+     ""},
+    {"branch-and-bound",
+     "convex relaxation and reduced costs, exact, up to 2,048 binaries",
+     Construct<BranchAndBoundSolver>,
      ""},
     {"cbc",
      "COIN-OR CBC on the McCormick linearization, exact",

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/branch_and_bound_solver.h"
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "solvers/convex_model.h"
+#include "solvers/convex_relaxation.h"
+#include "solvers/plan_checker.h"
+#include "solvers/plan_state.h"
+#include "tests/solvers/problem_generator.h"
+
+namespace bitpact {
+namespace {
+
+using testing::BruteForceAnswer;
+using testing::CoopProblem;
+using testing::Describe;
+using testing::RandomProblem;
+using testing::RandomProblemSpec;
+using testing::SolveByBruteForce;
+
+// The i-th of many small kinds: two-way and one-hot, dense and sparse, one to
+// three resources, pins, ties, equal optima, loose and tight limits.
+RandomProblemSpec SmallSpec(std::uint64_t i) {
+  const bool is_two_way = i % 3 != 0;
+  return {.units = is_two_way ? 5 + static_cast<int>(i % 5)
+                              : 3 + static_cast<int>(i % 3),
+          .options = is_two_way ? 2 : 3,
+          .resources = static_cast<int>(i % 4),
+          .pair_density = i % 5 == 0 ? 0.3 : 1.0,
+          .pair_scale = i % 7 == 0 ? 5.0 : 0.5,
+          .whole_numbers = i % 4 == 1,
+          .pins = static_cast<int>(i / 4 % 2),
+          .ties = static_cast<int>(i / 8 % 2),
+          .tightness = 0.15 + 0.1 * static_cast<double>(i % 8)};
+}
+
+void ExpectProof(const AllocationProblem& problem,
+                 const SolveOptions& options,
+                 const std::string& what) {
+  const BruteForceAnswer judge = SolveByBruteForce(problem);
+  BranchAndBoundSolver solver(BranchAndBoundSolver::Start::kNothing);
+  const Expected<SolveResult> result = SolveAndCheck(solver, problem, options);
+  ASSERT_TRUE(result.has_value()) << what << ": " << result.error().message;
+  if (!judge.plan) {
+    EXPECT_EQ(result->termination, Termination::kInfeasible) << what;
+    return;
+  }
+  EXPECT_EQ(result->termination, Termination::kOptimal) << what;
+  EXPECT_NEAR(result->objective,
+              judge.objective,
+              1e-7 * (1.0 + std::abs(judge.objective)))
+      << what;
+}
+
+// A search that starts from the optimum proves anything; these start from
+// nothing at all.
+TEST(BranchAndBoundSolver, ProvesWithoutAnIncumbent) {
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const RandomProblemSpec spec = SmallSpec(seed);
+    ExpectProof(
+        RandomProblem(spec, seed), SolveOptions{}, Describe(spec, seed));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(BranchAndBoundSolver, ProvesFromTheWorstPlan) {
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const RandomProblemSpec spec = SmallSpec(seed);
+    const AllocationProblem problem = RandomProblem(spec, 5000 + seed);
+    AllocationProblem negated = problem;
+    for (ProblemUnit& unit : negated.units) {
+      for (ProblemOption& option : unit.options) option.cost = -option.cost;
+    }
+    negated.pairs = PairTerms();
+    problem.pairs.ForEach(
+        [&](int i, int j, double value) { negated.pairs.Add(i, j, -value); });
+    SolveOptions options;
+    options.warm_start = SolveByBruteForce(negated).plan;
+    ExpectProof(problem, options, Describe(spec, 5000 + seed));
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(BranchAndBoundSolver, ProvesThePaperFormBeyondEnumeration) {
+  // 40 units at a quadratic part ten times the linear one.
+  BranchAndBoundSolver solver;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const AllocationProblem problem =
+        CoopProblem({.units = 40, .ratio = 10.0}, seed);
+    const Expected<SolveResult> result = SolveAndCheck(solver, problem, {});
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_EQ(result->termination, Termination::kOptimal) << "seed " << seed;
+    EXPECT_LT(result->stats.nodes, 5000) << "seed " << seed;
+  }
+}
+
+TEST(BranchAndBoundSolver, AnInterruptedSearchStillHasAValidBound) {
+  const AllocationProblem problem = RandomProblem({.units = 14}, 3);
+  const double optimum = SolveByBruteForce(problem).objective;
+  BranchAndBoundSolver solver(BranchAndBoundSolver::Start::kNothing);
+  double last = -std::numeric_limits<double>::infinity();
+  for (const std::int64_t nodes : {1, 3, 10, 30, 100}) {
+    SolveOptions options;
+    options.node_limit = nodes;
+    const Expected<SolveResult> result =
+        SolveAndCheck(solver, problem, options);
+    ASSERT_TRUE(result.has_value()) << result.error().message;
+    EXPECT_LE(result->bound, optimum + 1e-9) << nodes;
+    EXPECT_GE(result->bound, last) << nodes;
+    last = result->bound;
+  }
+}
+
+TEST(ConvexModel, KeepsTheObjectiveAtBinariesAndHasNoNegativeCurvature) {
+  for (std::uint64_t seed = 0; seed < 30; ++seed) {
+    const RandomProblemSpec spec{.units = 5,
+                                 .options = 2 + static_cast<int>(seed % 2)};
+    const ReducedProblem reduced = Reduce(RandomProblem(spec, seed));
+    const Shift shift = seed % 3 == 0 ? Shift::kScaled : Shift::kSemidefinite;
+    const std::vector<double> prices(reduced.limits.size(), 0.01);
+    const ConvexModel model =
+        MakeConvexModel(reduced, FullDomain(reduced), shift, prices);
+    const std::size_t n = model.linear.size();
+    const auto value = [&](const std::vector<double>& z) {
+      double sum = model.constant;
+      for (std::size_t i = 0; i < n; ++i) {
+        sum += model.linear[i] * z[i];
+        for (std::size_t j = 0; j < n; ++j) {
+          sum += 0.5 * z[i] * model.matrix[i * n + j] * z[j];
+        }
+      }
+      return sum;
+    };
+    // Binary points: one choice after the other in group 0 and the last group.
+    PlanState state(reduced);
+    std::vector<double> z(n, 0.0);
+    EXPECT_NEAR(value(z), state.objective(), 1e-9) << Describe(spec, seed);
+    state.Move(0, 1);
+    z[0] = 1.0;
+    state.Move(reduced.NumGroups() - 1, 1);
+    z[static_cast<std::size_t>(reduced.groups.back().first)] = 1.0;
+    EXPECT_NEAR(value(z), state.objective(), 1e-9) << Describe(spec, seed);
+    // Midpoints of random pairs of points: convex along every line.
+    for (std::uint64_t trial = 0; trial < 20; ++trial) {
+      std::vector<double> a(n);
+      std::vector<double> b(n);
+      std::vector<double> middle(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        a[i] = static_cast<double>((trial * 7 + i * 13) % 11) / 10.0;
+        b[i] = static_cast<double>((trial * 5 + i * 3) % 11) / 10.0;
+        middle[i] = 0.5 * (a[i] + b[i]);
+      }
+      EXPECT_LE(value(middle), 0.5 * (value(a) + value(b)) + 1e-9)
+          << Describe(spec, seed);
+    }
+  }
+}
+
+// With the cutoff just above the optimum every choice of the optimal plan must
+// stay open, and the bound must not pass the optimum.
+TEST(ConvexRelaxation, NeverClosesTheOptimum) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const RandomProblemSpec spec = SmallSpec(seed);
+    const AllocationProblem problem = RandomProblem(spec, 9000 + seed);
+    const BruteForceAnswer judge = SolveByBruteForce(problem);
+    const ReducedProblem reduced = Reduce(problem);
+    if (!judge.plan || reduced.NumGroups() == 0) continue;
+    const Choices optimum = reduced.Contract(*judge.plan);
+    for (const Shift shift : {Shift::kScaled, Shift::kSemidefinite}) {
+      const ConvexModel model =
+          MakeConvexModel(reduced, FullDomain(reduced), shift, {});
+      ConvexRelaxation relaxation(model);
+      RelaxationNode root = relaxation.Root();
+      const bool is_open = relaxation.Tighten(
+          root,
+          judge.objective + 1e-6 * (1.0 + std::abs(judge.objective)),
+          {.rounds = 50, .patience = 5});
+      EXPECT_TRUE(is_open) << Describe(spec, 9000 + seed);
+      EXPECT_LE(root.bound, judge.objective + 1e-9) << Describe(spec, seed);
+      for (std::size_t g = 0; g < model.groups.size(); ++g) {
+        const int choice =
+            optimum[static_cast<std::size_t>(model.groups[g].reduced_group)];
+        EXPECT_EQ(root.open[static_cast<std::size_t>(
+                      relaxation.Offset(static_cast<int>(g)) + choice)],
+                  1)
+            << Describe(spec, 9000 + seed);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace bitpact
