@@ -4,6 +4,7 @@
 #include <array>
 
 #include "solvers/anneal_solver.h"
+#include "solvers/auto_solver.h"
 #include "solvers/branch_and_bound_solver.h"
 #ifdef BITPACT_HAVE_CBC
 #include "solvers/cbc_solver.h"
@@ -36,6 +37,10 @@ constexpr Make kMakeCbc = nullptr;
 // A table, not registration by static objects: the linker drops those from
 // static libraries.
 constexpr auto kSolvers = std::to_array<Row>({
+    {"auto",
+     "picks by structure and size, and says what it picked",
+     Construct<AutoSolver>,
+     ""},
     {"anneal",
      "simulated annealing, any size, no bound",
      Construct<AnnealSolver>,

@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "solvers/plan_checker.h"
 #include "solvers/solver_factory.h"
+#include "solvers/solver_template.h"
 #include "tests/solvers/problem_generator.h"
 
 namespace bitpact {
@@ -31,6 +32,13 @@ using testing::SolveByBruteForce;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
+// Those of the factory, and the skeleton that new ones are copied from.
+std::vector<std::string> TestedSolvers() {
+  std::vector<std::string> names = SolverNames();
+  names.emplace_back("template");
+  return names;
+}
+
 // Optima may differ by the default relative gap and by rounding.
 double Tolerance(const AllocationProblem& problem, double objective) {
   return 2e-7 * std::abs(objective) + 1e-9 * ObjectiveScale(problem);
@@ -39,9 +47,13 @@ double Tolerance(const AllocationProblem& problem, double objective) {
 class SolverConformance : public ::testing::TestWithParam<std::string> {
  protected:
   void SetUp() override {
-    Expected<std::unique_ptr<Solver>> made = MakeSolver(GetParam());
-    ASSERT_TRUE(made.has_value()) << made.error().message;
-    solver_ = std::move(*made);
+    if (GetParam() == "template") {
+      solver_ = std::make_unique<SolverTemplate>();
+    } else {
+      Expected<std::unique_ptr<Solver>> made = MakeSolver(GetParam());
+      ASSERT_TRUE(made.has_value()) << made.error().message;
+      solver_ = std::move(*made);
+    }
     can_ = solver_->capabilities();
   }
 
@@ -377,7 +389,7 @@ TEST_P(SolverConformance, ScalingAllCostsScalesTheOptimum) {
 
 INSTANTIATE_TEST_SUITE_P(Solvers,
                          SolverConformance,
-                         ::testing::ValuesIn(SolverNames()),
+                         ::testing::ValuesIn(TestedSolvers()),
                          [](const auto& tested) {
                            std::string name = tested.param;
                            std::replace(name.begin(), name.end(), '-', '_');
