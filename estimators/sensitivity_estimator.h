@@ -19,7 +19,7 @@ namespace bitpact {
 
 struct EstimateOptions {
   // Orders for the sampling estimators; see SpqeOptions.
-  int permutations = 24;
+  int permutations = 12;
   // CoopQ's shrinkage of the covariance to its diagonal, 0..1: 0 keeps all pair
   // terms, 1 drops them.
   double alpha = 0.5;

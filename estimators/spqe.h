@@ -33,7 +33,7 @@ namespace bitpact {
 struct SpqeOptions {
   // Orders in all; even, >= 2. More orders shrink the permutation error with
   // 1/sqrt; the paper uses 100 and sees no gain beyond 50.
-  int permutations = 24;
+  int permutations = 12;
   std::uint64_t seed = 1;
 };
 Expected<void> Validate(const SpqeOptions& options);
