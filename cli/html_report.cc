@@ -30,6 +30,15 @@ std::string Number(double value) {
   return text.data();
 }
 
+// FormatEstimate with the typographic sign.
+std::string Signed(const RatioEstimate& estimate, int digits) {
+  std::string text = FormatEstimate(estimate, digits);
+  const std::string plain = "+-";
+  const std::size_t at = text.find(plain);
+  if (at != std::string::npos) text.replace(at, plain.size(), "\u00b1");
+  return text;
+}
+
 struct Colour {
   double red;
   double green;
@@ -142,7 +151,7 @@ std::string PerplexityChart(const Report& report) {
     body += Text(kLeft + end + error + 6.0,
                  y + 17.0,
                  "start",
-                 FormatEstimate(row.loss.perplexity, 3));
+                 Signed(row.loss.perplexity, 3));
   }
   return Svg(kLeft + kWidth + 150.0,
              static_cast<double>(report.rows.size()) * kHeight,
@@ -152,15 +161,18 @@ std::string PerplexityChart(const Report& report) {
 std::string RowsTable(const Report& report) {
   std::string html =
       "<table><tr><th>plan</th><th>unit bytes</th><th>bits/weight</th>"
-      "<th>model bytes</th><th>perplexity</th><th>KL, nats/token</th></tr>";
+      "<th>model bytes</th><th>perplexity</th><th>KL, nats/token</th>"
+      "<th>nll over plan</th></tr>";
   for (const ReportRow& row : report.rows) {
     html += std::string("<tr") + (row.name == "plan" ? " class='plan'" : "") +
             "><td>" + EscapeHtml(row.name) + "</td><td>" +
             FormatCount(row.unit_bytes) + "</td><td>" +
             FormatNumber(row.bits_per_weight, 3) + "</td><td>" +
             FormatCount(row.model_bytes) + "</td><td>" +
-            FormatEstimate(row.loss.perplexity, 3) + "</td><td>" +
-            FormatEstimate(row.loss.kl, 4) + "</td></tr>";
+            Signed(row.loss.perplexity, 3) + "</td><td>" +
+            Signed(row.loss.kl, 4) + "</td><td>" +
+            (&row == &report.rows.back() ? "-" : Signed(row.over_plan, 4)) +
+            "</td></tr>";
   }
   return html + "</table>";
 }
@@ -233,9 +245,12 @@ std::string RenderHtml(const Report& report) {
           std::to_string(report.plan.units.size()) + " units; evaluated on " +
           EscapeHtml(report.evaluation) + "; calibrated on " +
           EscapeHtml(report.calibration) + ".</p>";
-  html += "<h2>Measured</h2>" + RowsTable(report) + PerplexityChart(report) +
-          "<p class='note'>Bars on a logarithmic scale; the dark line is one "
-          "standard error either side, over evaluation windows.</p>";
+  html +=
+      "<h2>Measured</h2>" + RowsTable(report) + PerplexityChart(report) +
+      "<p class='note'>Bars on a logarithmic scale; the dark line is one "
+      "standard error either side, over evaluation windows. The last column "
+      "compares window by window on the same text, so its error is far "
+      "smaller than the two perplexities' errors suggest.</p>";
   html += "<h2>The allocation</h2><p>Solver " + EscapeHtml(solve.solver) +
           ": " + TerminationName(solve.termination) + ", objective " +
           FormatNumber(solve.objective, 6);

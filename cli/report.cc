@@ -34,14 +34,17 @@ std::string RenderRows(const Report& report) {
                                                   "bits/weight",
                                                   "model bytes",
                                                   "perplexity",
-                                                  "KL, nats/token"}};
+                                                  "KL, nats/token",
+                                                  "nll over plan"}};
   for (const ReportRow& row : report.rows) {
-    cells.push_back({row.name,
-                     FormatCount(row.unit_bytes),
-                     FormatNumber(row.bits_per_weight, 3),
-                     FormatCount(row.model_bytes),
-                     FormatEstimate(row.loss.perplexity, 3),
-                     FormatEstimate(row.loss.kl, 4)});
+    cells.push_back(
+        {row.name,
+         FormatCount(row.unit_bytes),
+         FormatNumber(row.bits_per_weight, 3),
+         FormatCount(row.model_bytes),
+         FormatEstimate(row.loss.perplexity, 3),
+         FormatEstimate(row.loss.kl, 4),
+         &row == &report.rows.back() ? "-" : FormatEstimate(row.over_plan, 4)});
   }
   return RenderTable(cells);
 }
@@ -114,6 +117,8 @@ Json RowJson(const ReportRow& row) {
           {"perplexity_standard_error", row.loss.perplexity.standard_error},
           {"kl_nats", row.loss.kl.mean},
           {"kl_standard_error", row.loss.kl.standard_error},
+          {"nll_over_plan_nats", row.over_plan.mean},
+          {"nll_over_plan_standard_error", row.over_plan.standard_error},
           {"predicted_tokens", row.loss.predicted_tokens},
           {"windows", row.loss.windows}};
 }
@@ -159,6 +164,16 @@ Json ReportJson(const Report& report) {
 }
 
 }  // namespace
+
+void ComparePlans(std::span<const double> window_tokens,
+                  std::vector<ReportRow>& rows) {
+  const std::vector<double> plan = rows.back().loss.window_nll;
+  for (ReportRow& row : rows) {
+    std::vector<double> difference = row.loss.window_nll;
+    for (std::size_t w = 0; w < plan.size(); ++w) difference[w] -= plan[w];
+    row.over_plan = EstimateRatio(difference, window_tokens);
+  }
+}
 
 UnitGrid ArrangeUnits(const std::vector<Unit>& units) {
   UnitGrid grid;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,16 @@ struct ReportRow {
   std::int64_t model_bytes = 0;  // with everything that is kept as it is
   double bits_per_weight = 0.0;  // of the allocated matrices
   LossReport loss;
+  // This row's nll minus the plan's, nats per token, with the standard error of
+  // the difference window by window: both ran on the same text, so this is far
+  // sharper than the two errors suggest. Set by ComparePlans.
+  RatioEstimate over_plan;
 };
+
+// Fills over_plan of all rows; the last one is the plan. window_tokens:
+// predicted tokens of each evaluation window.
+void ComparePlans(std::span<const double> window_tokens,
+                  std::vector<ReportRow>& rows);
 
 struct StageTime {
   std::string name;

@@ -209,6 +209,14 @@ Expected<void> ValidateFlags(const RunFlags& flags) {
   return ApplyCommonFlags(flags.common);
 }
 
+std::vector<double> PredictedTokens(const TokenSet& tokens) {
+  std::vector<double> counts;
+  for (const TokenWindow& window : tokens.windows) {
+    counts.push_back(static_cast<double>(window.predicted()));
+  }
+  return counts;
+}
+
 // Quantizes by the plan once more and leaves a folder that `eval` reads.
 Expected<void> SaveQuantized(const RunFlags& flags,
                              const Model& model,
@@ -291,6 +299,7 @@ Expected<Exit> Run(RunFlags flags) {
   const Judge judge(model, texts->evaluation, *playground->quantizer);
   done = MeasureRows(flags, judge, {*additive->plan, &*chosen}, report);
   if (!done) return tl::unexpected(done.error());
+  ComparePlans(PredictedTokens(texts->evaluation), report.rows);
   watch.Lap("evaluate");
   done = SaveQuantized(flags, model, *playground->quantizer, report.plan);
   if (!done) return tl::unexpected(done.error());

@@ -38,7 +38,11 @@ namespace {
 // Digits worth printing behind the point of a number of this size.
 int DigitsFor(double value, int digits) {
   const double size = std::abs(value);
-  const int lost = size >= 1e4 ? 4 : size >= 1e3 ? 3 : size >= 1e2 ? 2 : 0;
+  const int lost = size >= 1e4   ? 4
+                   : size >= 1e3 ? 3
+                   : size >= 1e2 ? 2
+                   : size >= 1e1 ? 1
+                                 : 0;
   return std::max(0, digits - lost);
 }
 

@@ -29,8 +29,9 @@ double Seconds(std::chrono::steady_clock::duration span) {
 std::string FormatDuration(double seconds) {
   std::array<char, 48> text{};
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
-  // 59.95 and more would print as "60.0 s".
-  if (seconds < 59.95) {
+  if (seconds < 0.0995) {
+    std::snprintf(text.data(), text.size(), "%.0f ms", 1e3 * seconds);
+  } else if (seconds < 59.95) {  // more would print as "60.0 s"
     std::snprintf(text.data(), text.size(), "%.1f s", seconds);
   } else if (whole < 3600) {
     std::snprintf(text.data(),

@@ -43,7 +43,7 @@ class Progress {
   Clock::time_point last_draw_;
 };
 
-// "3.2 s", "4 min 05 s", "2 h 03 min".
+// "12 ms", "3.2 s", "4 min 05 s", "2 h 03 min".
 std::string FormatDuration(double seconds);
 
 }  // namespace bitpact

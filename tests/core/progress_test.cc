@@ -7,7 +7,9 @@ namespace bitpact {
 namespace {
 
 TEST(FormatDuration, ShowsSecondsThenMinutesThenHours) {
-  EXPECT_EQ(FormatDuration(0.0), "0.0 s");
+  EXPECT_EQ(FormatDuration(0.0), "0 ms");
+  EXPECT_EQ(FormatDuration(0.0123), "12 ms");
+  EXPECT_EQ(FormatDuration(0.0996), "0.1 s");
   EXPECT_EQ(FormatDuration(3.24), "3.2 s");
   EXPECT_EQ(FormatDuration(59.94), "59.9 s");
   EXPECT_EQ(FormatDuration(59.96), "1 min 00 s");
