@@ -11,8 +11,9 @@
 //                 them up in a register of 2^kTableBits entries
 //   kRowBlock     rows that `multiply` takes at once
 //   Float, Int    kLanes floats, kLanes 32-bit integers
-//   Set, Load, Store, Sub, Mul, MulAdd, Min, Max, LeastLane, GreatestLane,
-//   ToFloat, Iota, And, Or, ShiftLeft
+//   Set, Load, Store, Add, Sub, Mul, Div, MulAdd, Min, Max, LeastLane,
+//   GreatestLane, AnyNaN, ToFloat, ToInt (of whole numbers), BitsOf, OfBits,
+//   Iota, AddInt, SubInt, And, Or, ShiftLeft, ShiftRight (keeps the sign)
 //   LoadPlane<b>(bytes)       kLanes codes of b bits, low bits of each lane;
 //                             higher bits of a lane are arbitrary when b < 8
 //   LookUp(table, index)      uses the low log2(kLanes) bits of each index

@@ -46,9 +46,9 @@ struct GroupGrid {
   float shift = 0.0F;
 };
 
-// The grid of a group, with stored values. `weights`: finite, not empty. A
-// scale or shift that exceeds what its type holds comes out infinite; callers
-// check with IsStorable.
+// The grid of a group, with stored values. `weights`: not empty. A scale or
+// shift that exceeds what its type holds comes out infinite, and the scale is
+// NaN when a weight is not finite; callers check with IsStorable.
 GroupGrid FitGroupGrid(const BitFormat& format, std::span<const float> weights);
 
 inline bool IsStorable(const GroupGrid& grid) {

@@ -72,7 +72,7 @@ struct Kernels {
                    const float* x,
                    float* y,
                    std::int64_t tokens);
-  // weights: not empty, finite.
+  // weights: not empty. Both ends are NaN when a weight is not finite.
   WeightRange (*find_range)(std::span<const float> weights);
   // As EncodeGroup (quant/group_grid.h), for a scale > 0.
   void (*encode_group)(const GroupGrid& grid,

@@ -25,11 +25,17 @@ struct Avx2Lanes {
   BITPACT_KERNEL_INLINE static void Store(float* to, Float a) {
     _mm256_storeu_ps(to, a);
   }
+  BITPACT_KERNEL_INLINE static Float Add(Float a, Float b) {
+    return _mm256_add_ps(a, b);
+  }
   BITPACT_KERNEL_INLINE static Float Sub(Float a, Float b) {
     return _mm256_sub_ps(a, b);
   }
   BITPACT_KERNEL_INLINE static Float Mul(Float a, Float b) {
     return _mm256_mul_ps(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Float Div(Float a, Float b) {
+    return _mm256_div_ps(a, b);
   }
   BITPACT_KERNEL_INLINE static Float MulAdd(Float a, Float b, Float c) {
     return _mm256_fmadd_ps(a, b, c);
@@ -52,8 +58,26 @@ struct Avx2Lanes {
     four = _mm_max_ps(four, _mm_movehl_ps(four, four));
     return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
   }
+  BITPACT_KERNEL_INLINE static bool AnyNaN(Float a) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0;
+  }
   BITPACT_KERNEL_INLINE static Float ToFloat(Int a) {
     return _mm256_cvtepi32_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static Int ToInt(Float a) {
+    return _mm256_cvtps_epi32(a);
+  }
+  BITPACT_KERNEL_INLINE static Int BitsOf(Float a) {
+    return _mm256_castps_si256(a);
+  }
+  BITPACT_KERNEL_INLINE static Float OfBits(Int a) {
+    return _mm256_castsi256_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static Int SubInt(Int a, Int b) {
+    return _mm256_sub_epi32(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Int AddInt(Int a, int b) {
+    return _mm256_add_epi32(a, _mm256_set1_epi32(b));
   }
   BITPACT_KERNEL_INLINE static Int Iota() {
     return _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
@@ -67,6 +91,10 @@ struct Avx2Lanes {
   template <int kCount>
   BITPACT_KERNEL_INLINE static Int ShiftLeft(Int a) {
     return _mm256_slli_epi32(a, kCount);
+  }
+  template <int kCount>
+  BITPACT_KERNEL_INLINE static Int ShiftRight(Int a) {
+    return _mm256_srai_epi32(a, kCount);
   }
   BITPACT_KERNEL_INLINE static Float LookUp(Float table, Int index) {
     return _mm256_permutevar8x32_ps(table, index);

@@ -26,11 +26,17 @@ struct Avx512Lanes {
   BITPACT_KERNEL_INLINE static void Store(float* to, Float a) {
     _mm512_storeu_ps(to, a);
   }
+  BITPACT_KERNEL_INLINE static Float Add(Float a, Float b) {
+    return _mm512_add_ps(a, b);
+  }
   BITPACT_KERNEL_INLINE static Float Sub(Float a, Float b) {
     return _mm512_sub_ps(a, b);
   }
   BITPACT_KERNEL_INLINE static Float Mul(Float a, Float b) {
     return _mm512_mul_ps(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Float Div(Float a, Float b) {
+    return _mm512_div_ps(a, b);
   }
   BITPACT_KERNEL_INLINE static Float MulAdd(Float a, Float b, Float c) {
     return _mm512_fmadd_ps(a, b, c);
@@ -47,8 +53,26 @@ struct Avx512Lanes {
   BITPACT_KERNEL_INLINE static float GreatestLane(Float a) {
     return _mm512_reduce_max_ps(a);
   }
+  BITPACT_KERNEL_INLINE static bool AnyNaN(Float a) {
+    return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0;
+  }
   BITPACT_KERNEL_INLINE static Float ToFloat(Int a) {
     return _mm512_cvtepi32_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static Int ToInt(Float a) {
+    return _mm512_cvtps_epi32(a);
+  }
+  BITPACT_KERNEL_INLINE static Int BitsOf(Float a) {
+    return _mm512_castps_si512(a);
+  }
+  BITPACT_KERNEL_INLINE static Float OfBits(Int a) {
+    return _mm512_castsi512_ps(a);
+  }
+  BITPACT_KERNEL_INLINE static Int SubInt(Int a, Int b) {
+    return _mm512_sub_epi32(a, b);
+  }
+  BITPACT_KERNEL_INLINE static Int AddInt(Int a, int b) {
+    return _mm512_add_epi32(a, _mm512_set1_epi32(b));
   }
   BITPACT_KERNEL_INLINE static Int Iota() {
     return _mm512_setr_epi32(
@@ -63,6 +87,10 @@ struct Avx512Lanes {
   template <int kCount>
   BITPACT_KERNEL_INLINE static Int ShiftLeft(Int a) {
     return _mm512_slli_epi32(a, kCount);
+  }
+  template <int kCount>
+  BITPACT_KERNEL_INLINE static Int ShiftRight(Int a) {
+    return _mm512_srai_epi32(a, kCount);
   }
   BITPACT_KERNEL_INLINE static Float LookUp(Float table, Int index) {
     return _mm512_permutexvar_ps(index, table);

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "quant/decode_inl.h"
@@ -178,16 +180,26 @@ BITPACT_KERNEL_TARGET WeightRange FindRange(std::span<const float> weights) {
   const auto count = static_cast<std::int64_t>(weights.size());
   auto least = V::Set(data[0]);
   auto greatest = least;
+  // w - w is 0, or NaN when w is not finite; minima and maxima may pass over a
+  // NaN.
+  auto nothing = V::Set(0.0F);
   std::int64_t i = 0;
   for (; i + V::kLanes <= count; i += V::kLanes) {
     const auto lanes = V::Load(data + i);
     least = V::Min(least, lanes);
     greatest = V::Max(greatest, lanes);
+    nothing = V::Add(nothing, V::Sub(lanes, lanes));
   }
   WeightRange range{V::LeastLane(least), V::GreatestLane(greatest)};
+  bool finite = !V::AnyNaN(nothing);
   for (; i < count; ++i) {
     range.least = std::min(range.least, data[i]);
     range.greatest = std::max(range.greatest, data[i]);
+    finite = finite && std::isfinite(data[i]);
+  }
+  if (!finite) {
+    constexpr float kNone = std::numeric_limits<float>::quiet_NaN();
+    return {kNone, kNone};
   }
   // Which of 0 and -0 is met first depends on the lanes; adding 0 gives 0.
   return {range.least + 0.0F, range.greatest + 0.0F};

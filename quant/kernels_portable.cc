@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bit>
+
 #include "Eigen/Core"
 #include "quant/kernels_inl.h"
 
@@ -38,11 +40,17 @@ struct PortableLanes {
   static void Store(float* to, const Float& a) {
     std::ranges::copy(a.lane, to);
   }
+  static Float Add(const Float& a, const Float& b) {
+    return Each([&](std::size_t i) { return a.lane[i] + b.lane[i]; });
+  }
   static Float Sub(const Float& a, const Float& b) {
     return Each([&](std::size_t i) { return a.lane[i] - b.lane[i]; });
   }
   static Float Mul(const Float& a, const Float& b) {
     return Each([&](std::size_t i) { return a.lane[i] * b.lane[i]; });
+  }
+  static Float Div(const Float& a, const Float& b) {
+    return Each([&](std::size_t i) { return a.lane[i] / b.lane[i]; });
   }
   // Rounds the product: std::fma without the instruction is a slow call.
   static Float MulAdd(const Float& a, const Float& b, const Float& c) {
@@ -65,9 +73,32 @@ struct PortableLanes {
   static float GreatestLane(const Float& a) {
     return *std::ranges::max_element(a.lane);
   }
+  static bool AnyNaN(const Float& a) {
+    return std::ranges::any_of(a.lane, [](float v) { return v != v; });
+  }
   static Float ToFloat(const Int& a) {
     return Each([&](std::size_t i) {
       return static_cast<float>(static_cast<std::int32_t>(a.lane[i]));
+    });
+  }
+  static Int ToInt(const Float& a) {
+    return EachInt([&](std::size_t i) {
+      return static_cast<std::uint32_t>(static_cast<std::int32_t>(a.lane[i]));
+    });
+  }
+  static Int BitsOf(const Float& a) {
+    return EachInt(
+        [&](std::size_t i) { return std::bit_cast<std::uint32_t>(a.lane[i]); });
+  }
+  static Float OfBits(const Int& a) {
+    return Each([&](std::size_t i) { return std::bit_cast<float>(a.lane[i]); });
+  }
+  static Int SubInt(const Int& a, const Int& b) {
+    return EachInt([&](std::size_t i) { return a.lane[i] - b.lane[i]; });
+  }
+  static Int AddInt(const Int& a, int b) {
+    return EachInt([&](std::size_t i) {
+      return a.lane[i] + static_cast<std::uint32_t>(b);
     });
   }
   static Int And(const Int& a, int mask) {
@@ -81,6 +112,13 @@ struct PortableLanes {
   template <int kCount>
   static Int ShiftLeft(const Int& a) {
     return EachInt([&](std::size_t i) { return a.lane[i] << kCount; });
+  }
+  template <int kCount>
+  static Int ShiftRight(const Int& a) {
+    return EachInt([&](std::size_t i) {
+      return static_cast<std::uint32_t>(static_cast<std::int32_t>(a.lane[i]) >>
+                                        kCount);
+    });
   }
   template <int kPlane>
   static Int LoadPlane(const std::uint8_t* bytes) {

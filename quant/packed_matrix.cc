@@ -12,6 +12,7 @@
 #include "core/check.h"
 #include "quant/group_grid.h"
 #include "quant/kernels.h"
+#include "quant/packed_matrix_writer.h"
 
 namespace bitpact {
 namespace {
@@ -42,20 +43,6 @@ float LoadNumber(std::span<const std::byte> bytes,
   return value;
 }
 
-std::vector<std::byte> StoreNumbers(std::span<const float> values,
-                                    bool is_half) {
-  std::vector<std::byte> bytes(values.size() * (is_half ? 2 : 4));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (is_half) {
-      const std::uint16_t half = HalfBits(values[i]);
-      std::memcpy(&bytes[2 * i], &half, sizeof(half));
-    } else {
-      std::memcpy(&bytes[4 * i], &values[i], sizeof(float));
-    }
-  }
-  return bytes;
-}
-
 // The parameters of group `index` (counted over all rows).
 GroupGrid LoadGrid(const PackedMatrix& matrix, std::size_t index) {
   const BitFormat& format = matrix.format();
@@ -78,60 +65,6 @@ GroupGrid LoadGrid(const PackedMatrix& matrix, std::size_t index) {
       break;
   }
   return grid;
-}
-
-// The low `plane` bits of eight bytes, side by side.
-std::uint64_t Compress(std::uint64_t bytes, int plane) {
-  switch (plane) {
-    case 1:
-      return bytes * 0x0102040810204080U >> 56U;
-    case 2:
-      bytes = (bytes | bytes >> 6U) & 0x000f000f000f000fU;
-      bytes = (bytes | bytes >> 12U) & 0x000000ff000000ffU;
-      return bytes | bytes >> 24U;
-    case 4:
-      bytes = (bytes | bytes >> 4U) & 0x00ff00ff00ff00ffU;
-      bytes = (bytes | bytes >> 8U) & 0x0000ffff0000ffffU;
-      return bytes | bytes >> 16U;
-    default:
-      return bytes;
-  }
-}
-
-// Bits [shift, shift + plane) of each code into `out`, which starts as zeros.
-void PackPlane(std::span<const std::uint8_t> codes,
-               int shift,
-               int plane,
-               std::span<std::byte> out) {
-  const auto width = static_cast<std::size_t>(plane);
-  const std::uint64_t mask = (1U << static_cast<unsigned>(plane)) - 1U;
-  std::size_t i = 0;
-  for (; i + 8 <= codes.size(); i += 8) {
-    std::uint64_t eight = 0;
-    std::memcpy(&eight, &codes[i], sizeof(eight));
-    eight = (eight >> shift) & (mask * 0x0101010101010101U);
-    const std::uint64_t packed = Compress(eight, plane);
-    std::memcpy(&out[i / 8 * width], &packed, width);
-  }
-  for (; i < codes.size(); ++i) {
-    out[i * width / 8] |=
-        static_cast<std::byte>(((codes[i] >> shift) & mask) << (i * width % 8));
-  }
-}
-
-// Codes of one row into its planes; `row` starts as zeros.
-void PackRow(int bits,
-             std::span<const std::uint8_t> codes,
-             std::span<std::byte> row) {
-  int shift = 0;
-  for (const int plane : PlaneBits(bits)) {
-    if (plane == 0) break;
-    const std::size_t bytes =
-        (codes.size() * static_cast<std::size_t>(plane) + 7) / 8;
-    PackPlane(codes, shift, plane, row.first(bytes));
-    row = row.subspan(bytes);
-    shift += plane;
-  }
 }
 
 // Index of the first value that is not finite, or count.
@@ -181,37 +114,20 @@ PackedMatrix PackedMatrix::Pack(const BitFormat& format,
                                 std::span<const std::uint8_t> codes,
                                 std::span<const float> scales,
                                 std::span<const float> shifts) {
-  BITPACT_CHECK(Validate(format).has_value(), "a valid format");
-  BITPACT_CHECK(rows > 0 && cols > 0, "a matrix has rows and columns");
-  const std::int64_t groups = rows * GroupsPerRow(format, cols);
+  PackedMatrixWriter writer(format, rows, cols);
+  const std::size_t groups = Size(GroupsPerRow(format, cols));
+  const std::size_t row_shifts = format.symmetric() ? 0 : groups;
   BITPACT_CHECK(codes.size() == Size(rows * cols), "codes are [rows, cols]");
-  BITPACT_CHECK(scales.size() == Size(groups), "one scale a group");
-  BITPACT_CHECK(shifts.size() == (format.symmetric() ? 0 : Size(groups)),
+  BITPACT_CHECK(scales.size() == Size(rows) * groups, "one scale a group");
+  BITPACT_CHECK(shifts.size() == Size(rows) * row_shifts,
                 "one shift a group, none when symmetric");
-  PackedMatrix result;
-  result.format_ = format;
-  result.rows_ = rows;
-  result.cols_ = cols;
-  const std::size_t row_bytes = Size(RowCodeBytes(format.bits, cols));
-  result.codes_.resize(Size(rows) * row_bytes);
   for (std::size_t row = 0; row < Size(rows); ++row) {
-    PackRow(format.bits,
-            codes.subspan(row * Size(cols), Size(cols)),
-            std::span(result.codes_).subspan(row * row_bytes, row_bytes));
+    writer.WriteRow(static_cast<std::int64_t>(row),
+                    codes.subspan(row * Size(cols), Size(cols)),
+                    scales.subspan(row * groups, groups),
+                    shifts.subspan(row * row_shifts, row_shifts));
   }
-  result.scales_ =
-      StoreNumbers(scales, format.scale_type == ScaleType::kFloat16);
-  if (format.zero_point_type == ZeroPointType::kUint8) {
-    result.zero_points_.resize(shifts.size());
-    std::ranges::transform(shifts, result.zero_points_.begin(), [](float z) {
-      BITPACT_DCHECK(z >= 0.0F && z <= 255.0F, "a zero-point is 0..255");
-      return static_cast<std::byte>(z);
-    });
-  } else {
-    result.zero_points_ =
-        StoreNumbers(shifts, format.zero_point_type == ZeroPointType::kFloat16);
-  }
-  return result;
+  return std::move(writer).Finish();
 }
 
 Expected<PackedMatrix> PackedMatrix::FromStored(

@@ -86,6 +86,8 @@ class PackedMatrix {
   [[nodiscard]] int Code(std::int64_t row, std::int64_t col) const;
 
  private:
+  friend class PackedMatrixWriter;
+
   BitFormat format_;
   std::int64_t rows_ = 0;
   std::int64_t cols_ = 0;

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/quantizer.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "core/check.h"
+#include "quant/packed_matrix_writer.h"
 #include "quant/rtn_quantizer.h"
 
 namespace bitpact {
@@ -31,24 +33,86 @@ bool AllFinite(std::span<const float> values) {
   return sums[0] == 0.0F;
 }
 
+// kInvalidArgument for weights[index] of a matrix, which is not finite.
+Error NotFinite(const MatrixView& weight, std::size_t index) {
+  const auto cols = static_cast<std::size_t>(weight.cols);
+  return {ErrorCode::kInvalidArgument,
+          "weight at row " + std::to_string(index / cols) + ", column " +
+              std::to_string(index % cols) + " is " +
+              std::to_string(weight.data[index]) + ", weights must be finite"};
+}
+
+// Why the group at [first, first + count) has no grid that can be stored.
+Error NoGrid(const MatrixView& weight,
+             const BitFormat& format,
+             const GroupGrid& grid,
+             std::size_t first,
+             std::size_t count) {
+  for (std::size_t i = first; i < first + count; ++i) {
+    if (!std::isfinite(weight.data[i])) return NotFinite(weight, i);
+  }
+  return NotStorable(
+      static_cast<std::int64_t>(first) / weight.cols, format, grid);
+}
+
 }  // namespace
 
-Expected<void> ValidateQuantizerInput(const MatrixView& weight,
-                                      const BitFormat& format) {
+Expected<void> ValidateShape(const MatrixView& weight,
+                             const BitFormat& format) {
   if (auto valid = Validate(format); !valid) return valid;
   BITPACT_CHECK(
       weight.rows > 0 && weight.cols > 0 &&
           weight.data.size() == static_cast<std::size_t>(weight.rows) *
                                     static_cast<std::size_t>(weight.cols),
       "weight is [rows, cols]");
+  return {};
+}
+
+Expected<void> ValidateQuantizerInput(const MatrixView& weight,
+                                      const BitFormat& format) {
+  if (auto valid = ValidateShape(weight, format); !valid) return valid;
   if (AllFinite(weight.data)) return {};
   std::size_t bad = 0;
   while (std::isfinite(weight.data[bad])) ++bad;
+  return tl::unexpected(NotFinite(weight, bad));
+}
+
+Expected<PackedMatrix> QuantizeGroups(const MatrixView& weight,
+                                      const BitFormat& format,
+                                      const FitGroup& fit) {
+  if (const auto valid = ValidateShape(weight, format); !valid) {
+    return tl::unexpected(valid.error());
+  }
   const auto cols = static_cast<std::size_t>(weight.cols);
-  return InvalidArgument("weight at row " + std::to_string(bad / cols) +
-                         ", column " + std::to_string(bad % cols) + " is " +
-                         std::to_string(weight.data[bad]) +
-                         ", weights must be finite");
+  const auto groups =
+      static_cast<std::size_t>(GroupsPerRow(format, weight.cols));
+  const std::size_t width =
+      groups == 1 ? cols : static_cast<std::size_t>(format.group_size);
+  PackedMatrixWriter writer(format, weight.rows, weight.cols);
+  std::vector<std::uint8_t> codes(cols);
+  std::vector<float> scales(groups);
+  std::vector<float> shifts(format.symmetric() ? 0 : groups);
+  for (std::int64_t row = 0; row < weight.rows; ++row) {
+    const std::size_t start = static_cast<std::size_t>(row) * cols;
+    for (std::size_t g = 0; g < groups; ++g) {
+      const std::size_t first = g * width;
+      const std::size_t count = std::min(width, cols - first);
+      const auto group = weight.data.subspan(start + first, count);
+      const GroupGrid grid = fit(group);
+      if (!IsStorable(grid)) {
+        return tl::unexpected(
+            NoGrid(weight, format, grid, start + first, count));
+      }
+      EncodeGroup(
+          grid, format.bits, group, std::span(codes).subspan(first, count));
+      scales[g] = grid.scale;
+      if (!shifts.empty()) {
+        shifts[g] = StoredShift(grid, format.zero_point_type);
+      }
+    }
+    writer.WriteRow(row, codes, scales, shifts);
+  }
+  return std::move(writer).Finish();
 }
 
 std::vector<std::string> QuantizerNames() {

@@ -7,6 +7,7 @@
 // tests/quant/quantizer_suite_test.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "core/bit_format.h"
 #include "core/error.h"
+#include "quant/group_grid.h"
 #include "quant/packed_matrix.h"
 
 namespace bitpact {
@@ -30,6 +32,9 @@ struct LayerInputs {
   // H = 2/tokens * sum x x^T over calibration tokens, [cols, cols], row-major;
   // empty: not collected.
   std::span<const float> hessian;
+  // Where a quantizer says what it did other than asked, a sentence each (e.g.
+  // that it raised the damping); null: nobody listens.
+  std::vector<std::string>* notes = nullptr;
 };
 
 class Quantizer {
@@ -50,11 +55,26 @@ class Quantizer {
       const BitFormat& format) const = 0;
 };
 
-// What every implementation checks first: the format (kInvalidArgument), the
-// lengths (CHECK) and that each weight is finite (kInvalidArgument naming row
-// and column). O(rows * cols).
+// What every implementation checks first: the format (kInvalidArgument) and the
+// lengths (CHECK).
+Expected<void> ValidateShape(const MatrixView& weight, const BitFormat& format);
+// That and each weight: kInvalidArgument names row and column of the first that
+// is not finite. O(rows * cols).
 Expected<void> ValidateQuantizerInput(const MatrixView& weight,
                                       const BitFormat& format);
+
+// For quantizers that treat each group by itself: the grid of one group.
+// `weights`: not empty, finite. Not storable (quant/group_grid.h) when its
+// parameters exceed their types. Thread-safe.
+using FitGroup = std::function<GroupGrid(std::span<const float> weights)>;
+// Fits every group and rounds it to its grid, row by row in one pass over the
+// weights. Errors are Quantizer::Quantize's, and kUnsupported where a grid is
+// not storable. A group with a weight that is not finite is given to `fit` too:
+// it must return, and its grid must then not be storable (FitGroupGrid's is
+// not). O(rows * cols) beside the fits.
+Expected<PackedMatrix> QuantizeGroups(const MatrixView& weight,
+                                      const BitFormat& format,
+                                      const FitGroup& fit);
 
 // Names that MakeQuantizer knows, in the order of the table.
 std::vector<std::string> QuantizerNames();

@@ -2,7 +2,9 @@
 #include "quant/kernels.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
+#include <limits>
 #include <string>
 
 #include "core/random.h"
@@ -141,6 +143,20 @@ TEST_P(KernelLevels, FindZeroWithoutASign) {
   const WeightRange range = kernels().find_range(weights);
   EXPECT_EQ(std::bit_cast<std::uint32_t>(range.least), 0U);
   EXPECT_EQ(std::bit_cast<std::uint32_t>(range.greatest), 0U);
+}
+
+TEST_P(KernelLevels, FindNoRangeWhereAWeightIsNotFinite) {
+  for (const float bad : {std::numeric_limits<float>::quiet_NaN(),
+                          std::numeric_limits<float>::infinity(),
+                          -std::numeric_limits<float>::infinity()}) {
+    for (std::size_t place = 0; place < 37; ++place) {
+      std::vector<float> weights(37, 1.0F);
+      weights[place] = bad;
+      const WeightRange range = kernels().find_range(weights);
+      EXPECT_TRUE(std::isnan(range.least)) << bad << " at " << place;
+      EXPECT_TRUE(std::isnan(range.greatest)) << bad << " at " << place;
+    }
+  }
 }
 
 TEST_P(KernelLevels, EncodeThePortableCodes) {

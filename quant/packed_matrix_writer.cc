@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/packed_matrix_writer.h"
+
+#include <bit>
+#include <cstring>
+
+#include "Eigen/Core"
+#include "core/check.h"
+
+namespace bitpact {
+namespace {
+
+// Numbers and planes lie in memory as they lie on disk.
+static_assert(std::endian::native == std::endian::little);
+
+std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
+
+void StoreNumbers(std::span<const float> values,
+                  bool is_half,
+                  std::span<std::byte> bytes) {
+  if (!is_half) {
+    std::memcpy(bytes.data(), values.data(), values.size_bytes());
+    return;
+  }
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Eigen::half half(values[i]);
+    std::memcpy(&bytes[2 * i], &half, sizeof(half));
+  }
+}
+
+// The low kPlane bits of eight bytes, side by side.
+template <int kPlane>
+std::uint64_t Compress(std::uint64_t bytes) {
+  if constexpr (kPlane == 1) {
+    return bytes * 0x0102040810204080U >> 56U;
+  } else if constexpr (kPlane == 2) {
+    bytes = (bytes | bytes >> 6U) & 0x000f000f000f000fU;
+    bytes = (bytes | bytes >> 12U) & 0x000000ff000000ffU;
+    return bytes | bytes >> 24U;
+  } else if constexpr (kPlane == 4) {
+    bytes = (bytes | bytes >> 4U) & 0x00ff00ff00ff00ffU;
+    bytes = (bytes | bytes >> 8U) & 0x0000ffff0000ffffU;
+    return bytes | bytes >> 16U;
+  } else {
+    return bytes;
+  }
+}
+
+// Bits [shift, shift + kPlane) of each code into `out`, which starts as zeros.
+template <int kPlane>
+void PackPlane(std::span<const std::uint8_t> codes,
+               int shift,
+               std::span<std::byte> out) {
+  constexpr std::uint64_t kMask = (1U << unsigned{kPlane}) - 1U;
+  std::size_t i = 0;
+  for (; i + 8 <= codes.size(); i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, &codes[i], sizeof(eight));
+    eight = (eight >> shift) & (kMask * 0x0101010101010101U);
+    const std::uint64_t packed = Compress<kPlane>(eight);
+    std::memcpy(&out[i / 8 * kPlane], &packed, kPlane);
+  }
+  for (; i < codes.size(); ++i) {
+    out[i * kPlane / 8] |= static_cast<std::byte>(((codes[i] >> shift) & kMask)
+                                                  << (i * kPlane % 8));
+  }
+}
+
+// Codes of one row into its planes; `row` starts as zeros.
+void PackRow(int bits,
+             std::span<const std::uint8_t> codes,
+             std::span<std::byte> row) {
+  int shift = 0;
+  for (const int plane : PlaneBits(bits)) {
+    if (plane == 0) break;
+    const std::size_t bytes =
+        (codes.size() * static_cast<std::size_t>(plane) + 7) / 8;
+    switch (plane) {
+      case 1:
+        PackPlane<1>(codes, shift, row.first(bytes));
+        break;
+      case 2:
+        PackPlane<2>(codes, shift, row.first(bytes));
+        break;
+      case 4:
+        PackPlane<4>(codes, shift, row.first(bytes));
+        break;
+      default:
+        PackPlane<8>(codes, shift, row.first(bytes));
+        break;
+    }
+    row = row.subspan(bytes);
+    shift += plane;
+  }
+}
+
+// Part `row` of an array of `rows` equal parts.
+std::span<std::byte> RowPart(std::vector<std::byte>& array,
+                             std::int64_t row,
+                             std::int64_t rows) {
+  const std::size_t bytes = array.size() / Size(rows);
+  return std::span(array).subspan(Size(row) * bytes, bytes);
+}
+
+}  // namespace
+
+PackedMatrixWriter::PackedMatrixWriter(const BitFormat& format,
+                                       std::int64_t rows,
+                                       std::int64_t cols) {
+  BITPACT_CHECK(Validate(format).has_value(), "a valid format");
+  BITPACT_CHECK(rows > 0 && cols > 0, "a matrix has rows and columns");
+  matrix_.format_ = format;
+  matrix_.rows_ = rows;
+  matrix_.cols_ = cols;
+  const std::int64_t groups = rows * GroupsPerRow(format, cols);
+  matrix_.codes_.resize(Size(rows * RowCodeBytes(format.bits, cols)));
+  matrix_.scales_.resize(Size(groups * ScaleBytes(format.scale_type)));
+  matrix_.zero_points_.resize(
+      Size(groups * ZeroPointBytes(format.zero_point_type)));
+}
+
+void PackedMatrixWriter::WriteRow(std::int64_t row,
+                                  std::span<const std::uint8_t> codes,
+                                  std::span<const float> scales,
+                                  std::span<const float> shifts) {
+  const BitFormat& format = matrix_.format_;
+  const std::int64_t rows = matrix_.rows_;
+  const std::size_t groups = Size(GroupsPerRow(format, matrix_.cols_));
+  BITPACT_CHECK(row >= 0 && row < rows, "a row of the matrix");
+  BITPACT_CHECK(codes.size() == Size(matrix_.cols_), "one code a column");
+  BITPACT_CHECK(scales.size() == groups, "one scale a group");
+  BITPACT_CHECK(shifts.size() == (format.symmetric() ? 0 : groups),
+                "one shift a group, none when symmetric");
+  PackRow(format.bits, codes, RowPart(matrix_.codes_, row, rows));
+  StoreNumbers(scales,
+               format.scale_type == ScaleType::kFloat16,
+               RowPart(matrix_.scales_, row, rows));
+  const std::span<std::byte> out = RowPart(matrix_.zero_points_, row, rows);
+  if (format.zero_point_type == ZeroPointType::kUint8) {
+    for (std::size_t i = 0; i < shifts.size(); ++i) {
+      BITPACT_DCHECK(shifts[i] >= 0.0F && shifts[i] <= 255.0F,
+                     "a zero-point is 0..255");
+      out[i] = static_cast<std::byte>(shifts[i]);
+    }
+  } else {
+    StoreNumbers(
+        shifts, format.zero_point_type == ZeroPointType::kFloat16, out);
+  }
+}
+
+}  // namespace bitpact
