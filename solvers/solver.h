@@ -31,6 +31,11 @@ struct SolverCapabilities {
   bool multiple_options = false;
   bool multiple_resources = false;
   bool pair_terms = false;
+  // Within all of this it still takes certain problems only (pair terms inside
+  // clusters, say); Solve looks and answers kUnsupported for others. It takes
+  // every problem without pair terms whose units have two options and whose
+  // resources are one at most.
+  bool needs_structure = false;
   // Uses more than one thread when asked; others run on one and say so.
   bool threads = false;
   // The largest problem it accepts, counted after pins and ties are folded and

@@ -9,7 +9,11 @@
 #ifdef BITPACT_HAVE_CBC
 #include "solvers/cbc_solver.h"
 #endif
+#include "solvers/dp_solver.h"
 #include "solvers/enumerate_solver.h"
+#ifdef BITPACT_HAVE_GLPK
+#include "solvers/glpk_solver.h"
+#endif
 
 namespace bitpact {
 namespace {
@@ -29,9 +33,22 @@ struct Row {
 };
 
 #ifdef BITPACT_HAVE_CBC
-constexpr Make kMakeCbc = Construct<CbcSolver>;
+template <CbcForm form>
+constexpr Make kMakeCbc =
+    [] { return std::unique_ptr<Solver>(new CbcSolver(form)); };
+#define BITPACT_CBC(form) kMakeCbc<CbcForm::form>
 #else
-constexpr Make kMakeCbc = nullptr;
+#define BITPACT_CBC(form) nullptr
+#endif
+#ifdef BITPACT_HAVE_GLPK
+constexpr Make kMakeGlpk = Construct<GlpkSolver>;
+template <LinearForm form>
+constexpr Make kMakeGlpkForm =
+    [] { return std::unique_ptr<Solver>(new GlpkSolver(form)); };
+#define BITPACT_GLPK(form) kMakeGlpkForm<LinearForm::form>
+#else
+constexpr Make kMakeGlpk = nullptr;
+#define BITPACT_GLPK(form) nullptr
 #endif
 
 // A table, not registration by static objects: the linker drops those from
@@ -50,13 +67,49 @@ constexpr auto kSolvers = std::to_array<Row>({
      Construct<BranchAndBoundSolver>,
      ""},
     {"cbc",
-     "COIN-OR CBC on the McCormick linearization, exact",
-     kMakeCbc,
+     "COIN-OR CBC in the form that suits the problem, exact",
+     BITPACT_CBC(kChoose),
      "BITPACT_WITH_CBC"},
+    {"cbc-oa",
+     "CBC by outer approximation of the convexified objective, exact",
+     BITPACT_CBC(kOuterApproximation),
+     "BITPACT_WITH_CBC"},
+    {"cbc-mccormick",
+     "CBC on the McCormick linearization, exact",
+     BITPACT_CBC(kMcCormick),
+     "BITPACT_WITH_CBC"},
+    {"cbc-glover",
+     "CBC on the Glover linearization, exact",
+     BITPACT_CBC(kGlover),
+     "BITPACT_WITH_CBC"},
+    {"cbc-rlt",
+     "CBC on the RLT-1 linearization, exact",
+     BITPACT_CBC(kRlt),
+     "BITPACT_WITH_CBC"},
+    {"dp",
+     "dynamic programming, exact when pair terms couple few units at a time",
+     Construct<DpSolver>,
+     ""},
     {"enumerate",
      "every plan, exact, up to 24 two-way units",
      Construct<EnumerateSolver>,
      ""},
+    {"glpk",
+     "GLPK on a linearization that it chooses, exact",
+     kMakeGlpk,
+     "BITPACT_WITH_GLPK"},
+    {"glpk-mccormick",
+     "GLPK on the McCormick linearization, exact",
+     BITPACT_GLPK(kMcCormick),
+     "BITPACT_WITH_GLPK"},
+    {"glpk-glover",
+     "GLPK on the Glover linearization, exact",
+     BITPACT_GLPK(kGlover),
+     "BITPACT_WITH_GLPK"},
+    {"glpk-rlt",
+     "GLPK on the RLT-1 linearization, exact",
+     BITPACT_GLPK(kRlt),
+     "BITPACT_WITH_GLPK"},
 });
 
 }  // namespace

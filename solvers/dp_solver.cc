@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/dp_solver.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "solvers/choice_knapsack.h"
+#include "solvers/incumbent_recorder.h"
+#include "solvers/reduced_problem.h"
+#include "solvers/solve_clock.h"
+
+namespace bitpact {
+namespace {
+
+// States are sums of at most as many numbers as there are groups; their
+// rounding stays far below this share of the objective's scale, which in turn
+// is below ProofTolerance.
+constexpr double kRounding = 2e-12;
+constexpr std::int64_t kMostStates = 400'000'000;
+
+// Groups that pair terms connect, directly or through others; each ascending,
+// ordered by their first group.
+std::vector<std::vector<int>> FindClusters(const ReducedProblem& problem) {
+  std::vector<int> root(static_cast<std::size_t>(problem.NumGroups()));
+  std::iota(root.begin(), root.end(), 0);
+  const auto find = [&](int g) {
+    while (root[static_cast<std::size_t>(g)] != g) {
+      auto& parent = root[static_cast<std::size_t>(g)];
+      parent = root[static_cast<std::size_t>(parent)];
+      g = parent;
+    }
+    return g;
+  };
+  for (int v = 0; v < problem.NumVariables(); ++v) {
+    const int group = problem.group_of[static_cast<std::size_t>(v)];
+    problem.pairs.ForEachInRow(v, [&](int w, double) {
+      const int a = find(group);
+      const int b = find(problem.group_of[static_cast<std::size_t>(w)]);
+      root[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
+    });
+  }
+  std::vector<std::vector<int>> clusters;
+  std::vector<int> index(root.size(), -1);
+  for (int g = 0; g < problem.NumGroups(); ++g) {
+    const auto top = static_cast<std::size_t>(find(g));
+    if (index[top] < 0) {
+      index[top] = static_cast<int>(clusters.size());
+      clusters.emplace_back();
+    }
+    clusters[static_cast<std::size_t>(index[top])].push_back(g);
+  }
+  return clusters;
+}
+
+double NumPlans(const ReducedProblem& problem,
+                const std::vector<int>& cluster) {
+  double plans = 1.0;
+  for (const int g : cluster) {
+    plans *= problem.groups[static_cast<std::size_t>(g)].NumChoices();
+  }
+  return plans;
+}
+
+// All plans of one cluster, numbered in mixed radix with the cluster's last
+// group fastest.
+class ClusterPlans {
+ public:
+  ClusterPlans(const ReducedProblem& problem, const std::vector<int>& cluster)
+      : problem_(problem), cluster_(cluster) {
+    items_.reserve(static_cast<std::size_t>(NumPlans(problem, cluster)));
+    Extend(0, {});
+    KeepParetoItems(items_);
+  }
+
+  KnapsackClass Take() { return std::move(items_); }
+
+ private:
+  void Extend(std::size_t depth, const KnapsackItem& partial) {
+    if (depth == cluster_.size()) {
+      items_.push_back(partial);
+      return;
+    }
+    const auto& group =
+        problem_.groups[static_cast<std::size_t>(cluster_[depth])];
+    for (int c = 0; c < group.NumChoices(); ++c) {
+      KnapsackItem item = partial;
+      item.code = partial.code * group.NumChoices() + c;
+      const int variable = problem_.VariableOf(cluster_[depth], c);
+      if (variable >= 0) {
+        const auto v = static_cast<std::size_t>(variable);
+        item.cost += problem_.linear[v];
+        for (const int other : taken_) {
+          item.cost += problem_.pairs.At(variable, other);
+        }
+        if (!problem_.sizes.empty()) item.size += problem_.sizes[0][v];
+        taken_.push_back(variable);
+      }
+      Extend(depth + 1, item);
+      if (variable >= 0) taken_.pop_back();
+    }
+  }
+
+  const ReducedProblem& problem_;
+  const std::vector<int>& cluster_;
+  std::vector<int> taken_;
+  KnapsackClass items_;
+};
+
+void Decode(const ReducedProblem& problem,
+            const std::vector<int>& cluster,
+            std::int64_t code,
+            Choices& choices) {
+  for (std::size_t i = cluster.size(); i-- > 0;) {
+    const auto g = static_cast<std::size_t>(cluster[i]);
+    const std::int64_t radix = problem.groups[g].NumChoices();
+    choices[g] = static_cast<int>(code % radix);
+    code /= radix;
+  }
+}
+
+// Empty when the method applies.
+std::string WhyNot(const ReducedProblem& problem,
+                   const std::vector<std::vector<int>>& clusters) {
+  if (problem.NumResources() > 1) {
+    return std::to_string(problem.NumResources()) +
+           " resources that bind; it takes one";
+  }
+  for (const std::vector<int>& cluster : clusters) {
+    if (NumPlans(problem, cluster) <= DpSolver::kMostClusterPlans) continue;
+    const auto first = static_cast<std::size_t>(cluster.front());
+    return "pair terms that couple " + std::to_string(cluster.size()) +
+           " units (unit " +
+           std::to_string(problem.groups[first].units.front()) +
+           " is the first): more than 2^20 plans together";
+  }
+  return {};
+}
+
+}  // namespace
+
+SolverCapabilities DpSolver::capabilities() const {
+  return {.exact = true,
+          .gives_bound = true,
+          .warm_start = true,
+          .time_limit = true,
+          .node_limit = true,
+          .pool = false,
+          .multiple_options = true,
+          .multiple_resources = true,
+          .pair_terms = true,
+          .needs_structure = true,
+          .threads = false};
+}
+
+Expected<SolveResult> DpSolver::Solve(const AllocationProblem& problem,
+                                      const SolveOptions& options) {
+  const SolveClock clock(options);
+  const ReducedProblem reduced = Reduce(problem);
+  IncumbentRecorder recorder(problem, options, clock);
+  if (reduced.infeasible) {
+    recorder.RaiseBound(std::numeric_limits<double>::infinity());
+    SolveResult result = recorder.Finish(Limit::kNone);
+    result.detail = *reduced.infeasible;
+    return result;
+  }
+  const std::vector<std::vector<int>> clusters = FindClusters(reduced);
+  const std::string why_not = WhyNot(reduced, clusters);
+  if (!why_not.empty()) {
+    return Fail(ErrorCode::kUnsupported,
+                "solver 'dp' does not support: " + why_not);
+  }
+  std::vector<KnapsackClass> classes;
+  for (const std::vector<int>& cluster : clusters) {
+    classes.push_back(ClusterPlans(reduced, cluster).Take());
+  }
+  const std::int64_t capacity =
+      reduced.NumResources() == 0 ? 0 : reduced.limits[0];
+  ChoiceKnapsack knapsack(
+      std::move(classes), capacity, kRounding * reduced.scale);
+  Limit limit = Limit::kNone;
+  const bool is_complete = knapsack.Run(
+      recorder.Best() - reduced.constant,
+      [&](const std::vector<std::int64_t>& codes, double) {
+        Choices choices(static_cast<std::size_t>(reduced.NumGroups()), 0);
+        for (std::size_t i = 0; i < codes.size(); ++i) {
+          Decode(reduced, clusters[i], codes[i], choices);
+        }
+        recorder.Offer(reduced.Expand(choices));
+      },
+      [&](std::int64_t states) {
+        limit = clock.Reached(states);
+        if (limit == Limit::kNone && states > kMostStates)
+          limit = Limit::kNodes;
+        return limit != Limit::kNone;
+      });
+  recorder.RaiseBound(reduced.constant + knapsack.bound());
+  SolveResult result = recorder.Finish(limit);
+  result.stats.nodes = knapsack.states();
+  result.detail = std::to_string(clusters.size()) + " classes" +
+                  (is_complete ? "" : ", not finished: the bound is the LP's");
+  return result;
+}
+
+}  // namespace bitpact
