@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cmath>
 #include <string_view>
 #include <system_error>
@@ -24,9 +25,19 @@ namespace {
 
 constexpr const char* kFormat = "bitpact.evaluations";
 constexpr int kVersion = 1;
-// Assignments evaluated between two writes: few enough that little is lost,
-// many enough that neighbours share their prefixes.
-constexpr std::size_t kBatch = 64;
+// Assignments evaluated between two writes: as many as take about this long, so
+// that little is lost when a run breaks off, yet neighbours share their
+// prefixes.
+constexpr double kBatchSeconds = 10.0;
+constexpr std::size_t kFirstBatch = 16;
+constexpr std::size_t kLargestBatch = 256;
+
+std::size_t NextBatch(std::size_t size, double seconds) {
+  const double wanted =
+      static_cast<double>(size) * kBatchSeconds / std::max(seconds, 1e-3);
+  return static_cast<std::size_t>(
+      std::clamp(wanted, 1.0, static_cast<double>(kLargestBatch)));
+}
 
 std::string OptionsText(const FormatAssignment& assignment) {
   std::string text;
@@ -197,8 +208,10 @@ Expected<void> MemoisedGame::EvaluateMissing(
     std::span<const FormatAssignment> missing) {
   Progress progress("evaluating coalitions",
                     static_cast<std::int64_t>(missing.size()));
+  std::size_t size = kFirstBatch;
   while (!missing.empty()) {
-    const auto batch = missing.first(std::min(kBatch, missing.size()));
+    const auto batch = missing.first(std::min(size, missing.size()));
+    const auto start = std::chrono::steady_clock::now();
     Expected<std::vector<Evaluation>> values = game_->Evaluate(batch);
     if (!values) return tl::unexpected(values.error());
     std::string lines;
@@ -214,6 +227,10 @@ Expected<void> MemoisedGame::EvaluateMissing(
       if (!written) return written;
     }
     progress.Advance(static_cast<std::int64_t>(batch.size()));
+    size = NextBatch(
+        batch.size(),
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
+            .count());
     missing = missing.subspan(batch.size());
   }
   return {};
