@@ -12,8 +12,9 @@
 //   kAvx512    sixteen lanes; needs AVX-512 F, BW, DQ and VL
 //
 // What is the same at every level, bit for bit: dequantized weights, the range
-// of a group, codes. What is not: sums of products, whose order follows the
-// number of lanes.
+// of a group, codes of a given grid, steps of HQQ. What is not: sums of
+// products, whose order follows the number of lanes and which are fused where
+// the level can; with them the weights that a GPTQ tile rounds.
 
 #include <array>
 #include <cstdint>
@@ -53,6 +54,50 @@ struct PackedRow {
 PackedShape ShapeOf(const PackedMatrix& matrix);
 PackedRow RowOf(const PackedMatrix& matrix, std::int64_t row);
 
+// One half-quadratic step of HQQ (quant/hqq_quantizer.h) shrinks a residual by
+// |d|^power * inverse_beta.
+struct HqqShrinkage {
+  float power = -0.3F;  // p - 1, in (-1, 0)
+  float inverse_beta = 0.1F;
+};
+
+// Sums over the weights w of a group, with q its code, w^ its decoded value,
+// d = w - w^ and e the shrunk d.
+struct HqqSums {
+  float offset = 0.0F;     // scale * (q - zero_point) - (w - e)
+  float lp_error = 0.0F;   // |d|^p
+  float abs_error = 0.0F;  // |d|
+};
+
+// GPTQ (quant/gptq_quantizer.h) rounds this many rows side by side.
+inline constexpr std::int64_t kGptqRows = 16;
+
+// The grids that sixteen rows have for one group of columns.
+struct GptqLaneGrid {
+  // The scale, or infinity where it is 0, so that every code is the zero-point.
+  std::array<float, kGptqRows> divisor;
+  std::array<float, kGptqRows> scale;
+  std::array<float, kGptqRows> zero_point;
+  std::array<float, kGptqRows> shift;
+};
+
+// Some columns of sixteen rows. Column i of `original`, `current` and
+// `residual` lies at i * stride, its rows side by side.
+struct GptqTile {
+  std::int64_t width = 0;  // columns
+  std::int64_t stride = 0;
+  int bits = 4;
+  const float* original = nullptr;
+  // What the columns before the tile left of the weights.
+  const float* current = nullptr;
+  // [width, width]; row i holds how much of the residual of column j < i goes
+  // to column i.
+  const float* coupling = nullptr;
+  const GptqLaneGrid* const* grids = nullptr;  // [width]
+  float* residual = nullptr;                   // original - decoded
+  float* codes = nullptr;                      // [width, kGptqRows], whole
+};
+
 struct Kernels {
   // out: [cols].
   void (*dequantize_row)(const PackedShape& shape,
@@ -79,6 +124,15 @@ struct Kernels {
                        int bits,
                        std::span<const float> weights,
                        std::uint8_t* codes);
+  // Rounds `weights` (not empty, finite) to the grid, whose scale is > 0, and
+  // sums. Sums run in sixteen lanes and then lane l takes l + 8, l + 4, ...
+  HqqSums (*hqq_step)(const GroupGrid& grid,
+                      int bits,
+                      std::span<const float> weights,
+                      const HqqShrinkage& shrinkage);
+  // Rounds the columns one after another:
+  //   w[i] = current[i] + sum over j < i of coupling[i][j] * residual[j].
+  void (*gptq_tile)(const GptqTile& tile);
 };
 
 // Levels this processor and operating system can run, slowest first; never

@@ -13,6 +13,8 @@
 #include <span>
 
 #include "quant/decode_inl.h"
+#include "quant/gptq_inl.h"
+#include "quant/hqq_inl.h"
 #include "quant/kernels.h"
 
 namespace bitpact::internal {
@@ -261,7 +263,9 @@ constexpr Kernels MakeKernels() {
   return {.dequantize_row = &DequantizeRow<V>,
           .multiply = &Multiply<V>,
           .find_range = &FindRange<V>,
-          .encode_group = &EncodeGroupOf<V>};
+          .encode_group = &EncodeGroupOf<V>,
+          .hqq_step = &HqqStep<V>,
+          .gptq_tile = &GptqTileOf<V>};
 }
 
 }  // namespace bitpact::internal

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "quant/hqq_quantizer.h"
 #include "quant/packed_matrix_writer.h"
 #include "quant/rtn_quantizer.h"
 
@@ -17,7 +18,9 @@ struct Entry {
   std::unique_ptr<Quantizer> (*make)();
 };
 
-constexpr std::array kQuantizers = {Entry{"quanto", MakeRtnQuantizer}};
+constexpr std::array kQuantizers = {
+    Entry{"quanto", MakeRtnQuantizer},
+    Entry{"hqq", [] { return MakeHqqQuantizer(); }}};
 
 // A sum of w - w is NaN when any w is not finite; several sums run at once.
 bool AllFinite(std::span<const float> values) {

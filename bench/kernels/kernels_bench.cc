@@ -126,6 +126,19 @@ void BM_RtnQuantize(benchmark::State& state) {
   SetWeightRate(state, kWeights);
 }
 
+void BM_HqqQuantize(benchmark::State& state) {
+  const auto quantizer = MakeQuantizer("hqq");
+  constexpr std::int64_t kFewRows = 512;
+  const auto some =
+      std::span(Weights()).first(static_cast<std::size_t>(kFewRows * kCols));
+  for (auto _ : state) {
+    const auto matrix =
+        (*quantizer)->Quantize({some, kFewRows, kCols}, {}, FormatOf(state));
+    benchmark::DoNotOptimize(matrix->codes().data());
+  }
+  SetWeightRate(state, kFewRows * kCols);
+}
+
 BENCHMARK(BM_Dequantize)
     ->ArgName("bits")
     ->DenseRange(2, 8)
@@ -146,6 +159,13 @@ BENCHMARK(BM_DenseMatMul)
     ->Arg(32)
     ->Arg(128)
     ->Arg(512)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_HqqQuantize)
+    ->ArgName("bits")
+    ->Arg(2)
+    ->Arg(3)
+    ->Arg(4)
+    ->Arg(8)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_RtnQuantize)
     ->ArgName("bits")

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Vectors that the reference implementations produced (optimum-quanto,
-// IST-DASLab/gptq), kept beside the repository; without them these tests are
-// skipped. Formats store scales in float32 here, as the references compute.
+// mobiusml/hqq, IST-DASLab/gptq), kept beside the repository; without them
+// these tests are skipped. Formats store scales in float32 here, as the
+// references compute.
 
 #include <cmath>
 #include <filesystem>
@@ -11,6 +12,7 @@
 #include "core/json_file.h"
 #include "gtest/gtest.h"
 #include "quant/group_grid.h"
+#include "quant/hqq_quantizer.h"
 #include "quant/quantizer.h"
 #include "test_matrices.h"
 
@@ -137,6 +139,54 @@ TEST_F(GoldenVectors, IntegerZeroPointsAreGptqsRoundToNearest) {
     }
     EXPECT_EQ(zero_points, Floats(entry["zero"]));
     EXPECT_EQ(DequantizedReference(packed), Floats(entry["Q"]));
+  }
+}
+
+// mobiusml/hqq groups along the input dimension (axis 1) or takes every
+// (numel / group)-th weight (axis 0); either way a group becomes one row here.
+// Its codes come from w * (1 / scale) + zero and ours from (w + shift) / scale:
+// scales and zero-points agree to a few ulp, and a code could differ only where
+// a weight lies within that of the middle between two values. None does.
+TEST_F(GoldenVectors, HqqCodesAreEqual) {
+  for (const Json& entry : golden_["hqq"]) {
+    const auto group = entry["group"].get<std::size_t>();
+    const std::size_t groups = weights_.size() / group;
+    std::vector<float> rows(weights_.size());
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i] = entry["axis"] == 1 ? weights_[i]
+                                   : weights_[i % group * groups + i / group];
+    }
+    const auto hqq =
+        MakeHqqQuantizer({.kappa = 1.0,
+                          .stop = HqqStop::kWholeMatrix,
+                          .round_first_zero = entry["round_zero"].get<bool>()});
+    const auto packed = hqq->Quantize({rows,
+                                       static_cast<std::int64_t>(groups),
+                                       static_cast<std::int64_t>(group)},
+                                      {},
+                                      {entry["bits"].get<int>(),
+                                       0,
+                                       ScaleType::kFloat32,
+                                       ZeroPointType::kFloat32});
+    ASSERT_TRUE(packed) << packed.error().message;
+    const std::vector<float> scales = Scales(*packed);
+    const auto* shifts =
+        reinterpret_cast<const float*>(packed->zero_points().data());
+    for (std::size_t g = 0; g < groups; ++g) {
+      ASSERT_NEAR(
+          scales[g], entry["scale"][g].get<float>(), scales[g] * 4 * 0x1p-23F);
+      // Zero-points reach 255 and are means of as many terms.
+      ASSERT_NEAR(shifts[g] / scales[g], entry["zero"][g].get<float>(), 1e-4F);
+    }
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const std::size_t at =
+          entry["axis"] == 1 ? i : i % group * groups + i / group;
+      ASSERT_EQ(packed->Code(static_cast<std::int64_t>(i / group),
+                             static_cast<std::int64_t>(i % group)),
+                entry["Wq"][at].get<int>())
+          << entry["bits"] << " bits, group " << group << ", axis "
+          << entry["axis"] << ", weight " << i;
+    }
   }
 }
 
