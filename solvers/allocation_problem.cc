@@ -12,6 +12,8 @@
 namespace bitpact {
 namespace {
 
+constexpr std::size_t kUnitsNamed = 3;
+
 void CheckAssignment(const AllocationProblem& problem,
                      const Assignment& assignment) {
   BITPACT_CHECK(assignment.size() == problem.units.size(), "one option a unit");
@@ -76,7 +78,8 @@ double Objective(const AllocationProblem& problem,
   long double sum = static_cast<long double>(problem.constant);
   for (std::size_t u = 0; u < problem.units.size(); ++u) {
     sum += static_cast<long double>(Chosen(problem, assignment, u).cost);
-    chosen[static_cast<std::size_t>(first[u] + assignment[u])] = true;
+    chosen[static_cast<std::size_t>(first[u]) +
+           static_cast<std::size_t>(assignment[u])] = true;
   }
   return static_cast<double>(sum + problem.pairs.Value(chosen));
 }
@@ -143,7 +146,6 @@ SizeRange ComputeSizeRange(const AllocationProblem& problem, int resource) {
 }
 
 std::string ExplainInfeasibility(const AllocationProblem& problem) {
-  constexpr std::size_t kUnitsNamed = 3;
   for (int k = 0; k < problem.NumResources(); ++k) {
     const Resource& resource = problem.resources[static_cast<std::size_t>(k)];
     const SizeRange range = ComputeSizeRange(problem, k);

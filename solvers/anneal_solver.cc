@@ -24,10 +24,11 @@ constexpr int kFirstSweeps = 60;
 constexpr double kSweepGrowth = 1.15;
 constexpr double kLeastPenalty = 0.85;
 constexpr double kMostPenalty = 1.35;
-// Draws in search of a partner whose size moves the other way.
-// Per sweep, so that the plan keeps crossing its limits from both sides.
+// Of the penalty, per sweep, so that the plan keeps crossing its limits from
+// both sides.
 constexpr double kRaise = 1.05;
 constexpr double kLower = 0.98;
+// Draws in search of a partner whose size moves the other way.
 constexpr int kPartnerDraws = 6;
 constexpr double kSweepWork = 4e6;
 constexpr std::int64_t kMostSweeps = 20000;
@@ -130,17 +131,15 @@ class Run {
  public:
   Run(const ReducedProblem& problem,
       const Prices& prices,
-      RandomStream stream,
+      const RandomStream& stream,
       PlanState& state)
-      : problem_(problem), stream_(std::move(stream)), state_(state) {
+      : problem_(problem), stream_(stream), state_(state) {
     for (const double price : prices.per_size) {
       const double factor =
           kLeastPenalty + (kMostPenalty - kLeastPenalty) * stream_.Uniform();
       penalty_.push_back(factor * price);
     }
   }
-
-  RandomStream& stream() { return stream_; }
 
   // One proposal a variable. Calls improved() when the plan is within limits
   // and below `target`, which then is lowered.
@@ -296,7 +295,6 @@ class Annealer {
 
  private:
   void StartGreedy() {
-    state_.Reset(Choices(static_cast<std::size_t>(problem_.NumGroups()), 0));
     if (options_.warm_start) {
       state_.Reset(problem_.Contract(*options_.warm_start));
     }
@@ -323,7 +321,8 @@ class Annealer {
       run.Randomize(smallest_);
     }
     const auto length = static_cast<std::int64_t>(
-        kFirstSweeps * std::pow(kSweepGrowth, static_cast<double>(index / 2)));
+        kFirstSweeps *
+        std::pow(kSweepGrowth, std::floor(0.5 * static_cast<double>(index))));
     const std::int64_t sweeps = std::min(length, sweeps_wanted_ - sweeps_);
     const double unit =
         std::max(prices_.typical_change, std::numeric_limits<double>::min());

@@ -41,7 +41,7 @@ Expected<SolveResult> AnnealThenProve(const AllocationProblem& problem,
   if (options.time_limit_s) {
     anneal.time_limit_s = kAnnealTimeShare * *options.time_limit_s;
   }
-  const Expected<SolveResult> first = AnnealSolver().Solve(problem, anneal);
+  Expected<SolveResult> first = AnnealSolver().Solve(problem, anneal);
   if (!first) return first;
   SolveOptions prove = options;
   if (first->HasIncumbent()) prove.warm_start = first->incumbent;

@@ -134,9 +134,8 @@ class BranchAndBound {
     for (std::size_t g = 0; g < model.groups.size(); ++g) {
       const ConvexModel::Group& group = model.groups[g];
       auto& open = domain[static_cast<std::size_t>(group.reduced_group)];
-      const int offset = relaxation.Offset(static_cast<int>(g));
       for (int c = 0; c < group.NumChoices(); ++c) {
-        if (root.open[static_cast<std::size_t>(offset + c)] == 0) {
+        if (!relaxation.IsOpen(root, static_cast<int>(g), c)) {
           open[static_cast<std::size_t>(
               group.reduced_choices[static_cast<std::size_t>(c)])] = 0;
         }

@@ -45,7 +45,9 @@ std::mutex& CbcMutex() {
 class StopHandler final : public CbcEventHandler {
  public:
   explicit StopHandler(const SolveClock& clock) : clock_(&clock) {}
-  CbcEventHandler* clone() const override { return new StopHandler(*this); }
+  [[nodiscard]] CbcEventHandler* clone() const override {
+    return new StopHandler(*this);
+  }
   CbcAction event(CbcEvent /*which*/) override {
     return clock_->Reached(-1) == Limit::kNone ? noAction : stop;
   }
@@ -61,7 +63,7 @@ class RelaxationStopHandler final : public ClpEventHandler {
  public:
   RelaxationStopHandler(const SolveClock& clock, bool& has_stopped)
       : clock_(&clock), has_stopped_(&has_stopped) {}
-  ClpEventHandler* clone() const override {
+  [[nodiscard]] ClpEventHandler* clone() const override {
     return new RelaxationStopHandler(*this);
   }
   // -1 goes on, anything else stops.

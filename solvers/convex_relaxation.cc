@@ -10,6 +10,8 @@ namespace bitpact {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
+// The least size of a group that has nothing open.
+constexpr std::int64_t kNoChoice = std::numeric_limits<std::int64_t>::max();
 // Sweeps of coordinate descent between two bounds.
 constexpr int kSweepsPerRound = 3;
 // A round that gains less than this share of what is missing ends the node.
@@ -57,7 +59,7 @@ RelaxationNode ConvexRelaxation::Root() const {
     const ConvexModel::Group& group = model_.groups[g];
     const int open = group.NumChoices() - (group.has_reference ? 0 : 1);
     if (!group.has_reference) {
-      node.open[static_cast<std::size_t>(Offset(static_cast<int>(g)))] = 0;
+      node.open[Slot(static_cast<int>(g), 0)] = 0;
     }
     for (int c = 1; c < group.NumChoices(); ++c) {
       node.point[static_cast<std::size_t>(group.first + c - 1)] =
@@ -68,10 +70,9 @@ RelaxationNode ConvexRelaxation::Root() const {
 }
 
 int ConvexRelaxation::NumOpen(const RelaxationNode& node, int group) const {
-  const auto begin = node.open.begin() + Offset(group);
-  const int choices =
-      model_.groups[static_cast<std::size_t>(group)].NumChoices();
-  return static_cast<int>(std::count(begin, begin + choices, 1));
+  const auto begin =
+      node.open.begin() + static_cast<std::ptrdiff_t>(Slot(group, 0));
+  return static_cast<int>(std::count(begin, begin + NumChoices(group), 1));
 }
 
 double ConvexRelaxation::Weight(const RelaxationNode& node,
@@ -82,17 +83,14 @@ double ConvexRelaxation::Weight(const RelaxationNode& node,
         node.point[static_cast<std::size_t>(Variable(group, choice))]);
   }
   double left = 1.0;
-  for (int c = 1;
-       c < model_.groups[static_cast<std::size_t>(group)].NumChoices();
-       ++c) {
+  for (int c = 1; c < NumChoices(group); ++c) {
     left -= Weight(node, group, c);
   }
   return left;
 }
 
 void ConvexRelaxation::Fix(RelaxationNode& node, int group, int choice) const {
-  const int choices =
-      model_.groups[static_cast<std::size_t>(group)].NumChoices();
+  const int choices = NumChoices(group);
   for (int c = 0; c < choices; ++c) {
     if (c != choice) Close(node, group, c);
   }
@@ -101,7 +99,7 @@ void ConvexRelaxation::Fix(RelaxationNode& node, int group, int choice) const {
 void ConvexRelaxation::Close(RelaxationNode& node,
                              int group,
                              int choice) const {
-  node.open[static_cast<std::size_t>(Offset(group) + choice)] = 0;
+  node.open[Slot(group, choice)] = 0;
 }
 
 double ConvexRelaxation::ReducedCost(int group,
@@ -117,36 +115,38 @@ double ConvexRelaxation::ReducedCost(int group,
 }
 
 // With whole numbers, on what is open: false when no plan fits.
+bool ConvexRelaxation::CloseOversizedOf(std::size_t resource,
+                                        RelaxationNode& node) const {
+  const int groups = static_cast<int>(model_.groups.size());
+  const auto size = [&](int g, int c) {
+    const int v = Variable(g, c);
+    return v < 0 ? std::int64_t{0}
+                 : model_.sizes[resource][static_cast<std::size_t>(v)];
+  };
+  std::int64_t slack = model_.limits[resource];
+  std::vector<std::int64_t> least(model_.groups.size(), kNoChoice);
+  for (int g = 0; g < groups; ++g) {
+    std::int64_t& smallest = least[static_cast<std::size_t>(g)];
+    for (int c = 0; c < NumChoices(g); ++c) {
+      if (IsOpen(node, g, c)) smallest = std::min(smallest, size(g, c));
+    }
+    if (smallest == kNoChoice) return false;
+    slack -= smallest;
+  }
+  if (slack < 0) return false;
+  for (int g = 0; g < groups; ++g) {
+    for (int c = 0; c < NumChoices(g); ++c) {
+      const std::int64_t above =
+          size(g, c) - least[static_cast<std::size_t>(g)];
+      if (IsOpen(node, g, c) && above > slack) Close(node, g, c);
+    }
+  }
+  return true;
+}
+
 bool ConvexRelaxation::CloseOversized(RelaxationNode& node) const {
   for (std::size_t k = 0; k < model_.limits.size(); ++k) {
-    const auto size = [&](std::size_t g, int c) {
-      return c == 0 ? std::int64_t{0}
-                    : model_.sizes[k][static_cast<std::size_t>(
-                          model_.groups[g].first + c - 1)];
-    };
-    const auto is_open = [&](std::size_t g, int c) {
-      return node.open[static_cast<std::size_t>(Offset(static_cast<int>(g)) +
-                                                c)] == 1;
-    };
-    std::int64_t slack = model_.limits[k];
-    std::vector<std::int64_t> least(model_.groups.size());
-    for (std::size_t g = 0; g < model_.groups.size(); ++g) {
-      std::int64_t smallest = std::numeric_limits<std::int64_t>::max();
-      for (int c = 0; c < model_.groups[g].NumChoices(); ++c) {
-        if (is_open(g, c)) smallest = std::min(smallest, size(g, c));
-      }
-      if (smallest == std::numeric_limits<std::int64_t>::max()) return false;
-      least[g] = smallest;
-      slack -= smallest;
-    }
-    if (slack < 0) return false;
-    for (std::size_t g = 0; g < model_.groups.size(); ++g) {
-      for (int c = 0; c < model_.groups[g].NumChoices(); ++c) {
-        if (is_open(g, c) && size(g, c) - least[g] > slack) {
-          Close(node, static_cast<int>(g), c);
-        }
-      }
-    }
+    if (!CloseOversizedOf(k, node)) return false;
   }
   for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
     if (NumOpen(node, g) == 0) return false;
@@ -160,9 +160,7 @@ void ConvexRelaxation::LoadPoint(const RelaxationNode& node) {
   for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
     const ConvexModel::Group& group =
         model_.groups[static_cast<std::size_t>(g)];
-    const auto is_open = [&](int c) {
-      return node.open[static_cast<std::size_t>(Offset(g) + c)] == 1;
-    };
+    const auto is_open = [&](int c) { return IsOpen(node, g, c); };
     double kept = 0.0;
     for (int c = 0; c < group.NumChoices(); ++c) {
       if (is_open(c)) kept += std::max(0.0, Weight(node, g, c));
@@ -235,6 +233,33 @@ void ConvexRelaxation::Exchange(int group, int from, int to, double gap) {
   Shift(group, from_variable, to_variable, step);
 }
 
+void ConvexRelaxation::DescendGroup(const RelaxationNode& node,
+                                    int group,
+                                    std::span<const double> price) {
+  int to = -1;
+  int from = -1;
+  double least = kInfinity;
+  double most = -kInfinity;
+  for (int c = 0; c < NumChoices(group); ++c) {
+    if (!IsOpen(node, group, c)) continue;
+    const double cost = ReducedCost(group, c, price);
+    const int v = Variable(group, c);
+    const double weight = v < 0 ? reference_[static_cast<std::size_t>(group)]
+                                : point_[static_cast<std::size_t>(v)];
+    if (cost < least) {
+      least = cost;
+      to = c;
+    }
+    if (weight > 0.0 && cost > most) {
+      most = cost;
+      from = c;
+    }
+  }
+  if (from < 0 || from == to || most - least <= model_.rounding) return;
+  Exchange(group, from, to, most - least);
+  ++steps_;
+}
+
 void ConvexRelaxation::Descend(const RelaxationNode& node,
                                std::vector<double>& lambda) {
   std::vector<double> price(lambda.size());
@@ -245,31 +270,8 @@ void ConvexRelaxation::Descend(const RelaxationNode& node,
   };
   for (int sweep = 0; sweep < kSweepsPerRound; ++sweep) {
     for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
-      const ConvexModel::Group& group =
-          model_.groups[static_cast<std::size_t>(g)];
       update_price();
-      int to = -1;
-      int from = -1;
-      double least = kInfinity;
-      double most = -kInfinity;
-      for (int c = 0; c < group.NumChoices(); ++c) {
-        if (node.open[static_cast<std::size_t>(Offset(g) + c)] == 0) continue;
-        const double cost = ReducedCost(g, c, price);
-        const double weight =
-            c == 0 ? reference_[static_cast<std::size_t>(g)]
-                   : point_[static_cast<std::size_t>(group.first + c - 1)];
-        if (cost < least) {
-          least = cost;
-          to = c;
-        }
-        if (weight > 0.0 && cost > most) {
-          most = cost;
-          from = c;
-        }
-      }
-      if (from < 0 || from == to || most - least <= model_.rounding) continue;
-      Exchange(g, from, to, most - least);
-      ++steps_;
+      DescendGroup(node, g, price);
     }
     update_price();
     lambda = price;
@@ -328,12 +330,12 @@ ConvexRelaxation::Branch ConvexRelaxation::ChooseBranch(
   double least_distance = kInfinity;
   for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
     if (NumOpen(node, g) < 2) continue;
-    const int choices = model_.groups[static_cast<std::size_t>(g)].NumChoices();
+    const int choices = NumChoices(g);
     double first = kInfinity;
     double second = kInfinity;
     int cheapest = 0;
     for (int c = 0; c < choices; ++c) {
-      if (node.open[static_cast<std::size_t>(Offset(g) + c)] == 0) continue;
+      if (!IsOpen(node, g, c)) continue;
       const double cost = ReducedCost(g, c, node.multipliers);
       if (cost < first) {
         second = first;
@@ -368,7 +370,7 @@ Choices ConvexRelaxation::Rounded(const RelaxationNode& node) const {
         model_.groups[static_cast<std::size_t>(g)];
     double most = -kInfinity;
     for (int c = 0; c < group.NumChoices(); ++c) {
-      if (node.open[static_cast<std::size_t>(Offset(g) + c)] == 0) continue;
+      if (!IsOpen(node, g, c)) continue;
       if (Weight(node, g, c) <= most) continue;
       most = Weight(node, g, c);
       choices[static_cast<std::size_t>(group.reduced_group)] =

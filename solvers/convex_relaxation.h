@@ -32,7 +32,8 @@ namespace bitpact {
 
 // A node of the search: what is open, and where its relaxation stands.
 struct RelaxationNode {
-  // Open choices, group after group: choice c of group g at Offset(g) + c.
+  // 1 for open choices, 0 for closed ones: ConvexRelaxation::Slot(group,
+  // choice).
   std::vector<char> open;
   std::vector<float> point;         // y, one entry a variable
   std::vector<double> multipliers;  // one a resource
@@ -58,8 +59,16 @@ class ConvexRelaxation {
   // no plan below `cutoff`.
   bool Tighten(RelaxationNode& node, double cutoff, const Effort& effort);
 
-  [[nodiscard]] int Offset(int group) const {
-    return model_.groups[static_cast<std::size_t>(group)].first + group;
+  // Where a choice stands in RelaxationNode::open.
+  [[nodiscard]] std::size_t Slot(int group, int choice) const {
+    const int first = model_.groups[static_cast<std::size_t>(group)].first;
+    return static_cast<std::size_t>(first) + static_cast<std::size_t>(group) +
+           static_cast<std::size_t>(choice);
+  }
+  [[nodiscard]] bool IsOpen(const RelaxationNode& node,
+                            int group,
+                            int choice) const {
+    return node.open[Slot(group, choice)] == 1;
   }
   [[nodiscard]] int NumOpen(const RelaxationNode& node, int group) const;
   // The weight y gives to a choice; the reference has what is left over.
@@ -87,6 +96,9 @@ class ConvexRelaxation {
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
  private:
+  [[nodiscard]] int NumChoices(int group) const {
+    return model_.groups[static_cast<std::size_t>(group)].NumChoices();
+  }
   [[nodiscard]] int Variable(int group, int choice) const {
     return choice == 0 ? -1
                        : model_.groups[static_cast<std::size_t>(group)].first +
@@ -97,12 +109,16 @@ class ConvexRelaxation {
                                    int choice,
                                    std::span<const double> lambda) const;
   bool CloseOversized(RelaxationNode& node) const;
+  bool CloseOversizedOf(std::size_t resource, RelaxationNode& node) const;
   void LoadPoint(const RelaxationNode& node);
   void Descend(const RelaxationNode& node, std::vector<double>& lambda);
   [[nodiscard]] double SizeOf(std::size_t resource, int variable) const {
     return variable < 0 ? 0.0
                         : sizes_[resource][static_cast<std::size_t>(variable)];
   }
+  void DescendGroup(const RelaxationNode& node,
+                    int group,
+                    std::span<const double> price);
   void Exchange(int group, int from, int to, double gap);
   double LinearMinimum(const RelaxationNode& node,
                        std::span<const double> lambda,
@@ -112,7 +128,7 @@ class ConvexRelaxation {
   double MaximizeOne(const RelaxationNode& node,
                      std::size_t resource,
                      std::vector<double>& lambda) const;
-  double PointValue() const;
+  [[nodiscard]] double PointValue() const;
   bool CloseByReducedCost(RelaxationNode& node,
                           std::span<const double> lambda,
                           double bound,

@@ -31,11 +31,11 @@ double ConvexRelaxation::LinearMinimum(const RelaxationNode& node,
     sum -= lambda[k] * limits_[k];
   }
   for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
-    const int choices = model_.groups[static_cast<std::size_t>(g)].NumChoices();
+    const int choices = NumChoices(g);
     double least = kInfinity;
     int best = 0;
     for (int c = 0; c < choices; ++c) {
-      if (node.open[static_cast<std::size_t>(Offset(g) + c)] == 0) continue;
+      if (!IsOpen(node, g, c)) continue;
       const double cost = ReducedCost(g, c, lambda);
       if (cost < least) {
         least = cost;
@@ -133,14 +133,14 @@ bool ConvexRelaxation::CloseByReducedCost(RelaxationNode& node,
                                           double cutoff) const {
   bool has_closed = false;
   for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
-    const int choices = model_.groups[static_cast<std::size_t>(g)].NumChoices();
+    const int choices = NumChoices(g);
     double least = kInfinity;
     for (int c = 0; c < choices; ++c) {
-      if (node.open[static_cast<std::size_t>(Offset(g) + c)] == 0) continue;
+      if (!IsOpen(node, g, c)) continue;
       least = std::min(least, ReducedCost(g, c, lambda));
     }
     for (int c = 0; c < choices; ++c) {
-      if (node.open[static_cast<std::size_t>(Offset(g) + c)] == 0) continue;
+      if (!IsOpen(node, g, c)) continue;
       if (bound + ReducedCost(g, c, lambda) - least < cutoff) continue;
       Close(node, g, c);
       has_closed = true;

@@ -19,6 +19,21 @@ struct Candidate {
   std::vector<std::vector<std::int64_t>> sizes;  // [original option][resource]
 };
 
+// What the members take of each resource when all choose the option.
+std::vector<std::int64_t> SumSizes(const AllocationProblem& problem,
+                                   const std::vector<int>& units,
+                                   int option) {
+  std::vector<std::int64_t> sums(problem.resources.size(), 0);
+  for (const int unit : units) {
+    const std::vector<std::int64_t>& sizes =
+        problem.units[static_cast<std::size_t>(unit)]
+            .options[static_cast<std::size_t>(option)]
+            .sizes;
+    for (std::size_t k = 0; k < sums.size(); ++k) sums[k] += sizes[k];
+  }
+  return sums;
+}
+
 std::vector<Candidate> MakeCandidates(const AllocationProblem& problem) {
   const Expected<std::vector<TieClass>> classes = ComputeTieClasses(problem);
   BITPACT_CHECK(classes.has_value(), "needs a valid problem");
@@ -29,16 +44,7 @@ std::vector<Candidate> MakeCandidates(const AllocationProblem& problem) {
     candidate.units = members.units;
     const int options = problem.NumOptions(members.units.front());
     for (int o = 0; o < options; ++o) {
-      std::vector<std::int64_t> sums(problem.resources.size(), 0);
-      for (const int unit : members.units) {
-        const ProblemOption& option =
-            problem.units[static_cast<std::size_t>(unit)]
-                .options[static_cast<std::size_t>(o)];
-        for (std::size_t k = 0; k < sums.size(); ++k) {
-          sums[k] += option.sizes[k];
-        }
-      }
-      candidate.sizes.push_back(std::move(sums));
+      candidate.sizes.push_back(SumSizes(problem, members.units, o));
       if (members.pinned_option < 0 || members.pinned_option == o) {
         candidate.options.push_back(o);
       }
@@ -62,6 +68,16 @@ std::int64_t ExtremeSize(const Candidate& candidate,
   return extreme;
 }
 
+// Drops what is larger than the smallest option by more than `slack`. Returns
+// whether anything was.
+bool DropAbove(Candidate& candidate, std::size_t resource, std::int64_t slack) {
+  const std::int64_t least = ExtremeSize(candidate, resource, false);
+  return std::erase_if(candidate.options, [&](int option) {
+           const auto o = static_cast<std::size_t>(option);
+           return candidate.sizes[o][resource] - least > slack;
+         }) > 0;
+}
+
 // Drops options that cannot fit. Returns the reason when some candidate has
 // none left. Each round drops at least one option.
 std::optional<std::string> DropOversized(const AllocationProblem& problem,
@@ -83,13 +99,7 @@ std::optional<std::string> DropOversized(const AllocationProblem& problem,
       }
       const std::int64_t slack = resource.limit - least;
       for (Candidate& candidate : candidates) {
-        const std::int64_t allowed = ExtremeSize(candidate, k, false);
-        const auto removed = std::erase_if(candidate.options, [&](int option) {
-          return candidate.sizes[static_cast<std::size_t>(option)][k] -
-                     allowed >
-                 slack;
-        });
-        changed = changed || removed > 0;
+        changed = DropAbove(candidate, k, slack) || changed;
       }
     }
   }
@@ -133,8 +143,8 @@ class Reducer {
   using Kind = VariableRole::Kind;
 
   [[nodiscard]] std::size_t Variable(int unit, int option) const {
-    return static_cast<std::size_t>(first_[static_cast<std::size_t>(unit)] +
-                                    option);
+    return static_cast<std::size_t>(first_[static_cast<std::size_t>(unit)]) +
+           static_cast<std::size_t>(option);
   }
 
   void CountPairs() {
@@ -266,15 +276,13 @@ class Reducer {
       const VariableRole& a = roles_[static_cast<std::size_t>(i)];
       const VariableRole& b = roles_[static_cast<std::size_t>(j)];
       if (a.kind == Kind::kDropped || b.kind == Kind::kDropped) return;
-      if (a.kind == Kind::kFixed) {
-        AddLinear(b, value);
-      } else if (b.kind == Kind::kFixed) {
-        AddLinear(a, value);
-      } else if (a.group != b.group) {
+      const bool are_free = a.kind == Kind::kFree && b.kind == Kind::kFree;
+      if (are_free && a.group != b.group) {
         AddFreePair(a, b, value);
-      } else if (a.choice == b.choice) {
-        // Tied units: both or neither, so the product is the variable itself.
-        AddLinear(a, value);
+      } else if (!are_free || a.choice == b.choice) {
+        // One is certain, or they are tied and come together: the product is
+        // the other variable.
+        AddLinear(a.kind == Kind::kFree ? a : b, value);
       }
     });
   }

@@ -116,6 +116,7 @@ constexpr auto kSolvers = std::to_array<Row>({
 
 std::vector<SolverInfo> ListSolvers() {
   std::vector<SolverInfo> list;
+  list.reserve(kSolvers.size());
   for (const Row& row : kSolvers) {
     list.push_back(
         {row.name, row.summary, row.make != nullptr, row.cmake_option});

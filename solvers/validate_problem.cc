@@ -62,7 +62,7 @@ Expected<void> ValidateUnits(const AllocationProblem& problem) {
                              " options in all");
     }
     for (std::size_t o = 0; o < unit.options.size(); ++o) {
-      const Expected<void> valid = ValidateOption(problem, u, o);
+      Expected<void> valid = ValidateOption(problem, u, o);
       if (!valid) return valid;
     }
     for (std::size_t k = 0; k < greatest.size(); ++k) {
@@ -216,7 +216,7 @@ Expected<void> Validate(const AllocationProblem& problem) {
                            " is not finite");
   }
   for (const auto& check : {ValidateUnits, ValidateIndices, ValidatePairs}) {
-    const Expected<void> valid = check(problem);
+    Expected<void> valid = check(problem);
     if (!valid) return valid;
   }
   const Expected<std::vector<TieClass>> classes = ComputeTieClasses(problem);
