@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/convex_presolve.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <limits>
+#include <utility>
+
+#include "solvers/convex_relaxation.h"
+
+namespace bitpact {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+constexpr ConvexRelaxation::Effort kEffort{.rounds = 200, .patience = 10};
+constexpr int kMostPasses = 12;
+// A pass is repeated while it closes at least this share.
+constexpr double kProgress = 0.05;
+
+std::size_t CountOpen(const Domain& domain) {
+  std::size_t open = 0;
+  for (const auto& group : domain) {
+    open +=
+        static_cast<std::size_t>(std::count(group.begin(), group.end(), 1) - 1);
+  }
+  return open;
+}
+
+class Presolver {
+ public:
+  Presolver(const ReducedProblem& problem, double cutoff)
+      : problem_(problem),
+        cutoff_(cutoff),
+        domain_(FullDomain(problem)),
+        multipliers_(problem.limits.size(), 0.0) {}
+
+  ConvexPresolve Run(const SolveClock& clock) {
+    result_.bound = -kInfinity;
+    for (int pass = 0; pass < kMostPasses; ++pass) {
+      const std::size_t before = CountOpen(domain_);
+      if (!Pass()) return Closed();
+      const std::size_t after = CountOpen(domain_);
+      if (clock.Reached(-1) != Limit::kNone || after == 0) break;
+      if (static_cast<double>(before - after) <
+          kProgress * static_cast<double>(before)) {
+        break;
+      }
+    }
+    // What the last pass closed leaves the model now.
+    if (!Tighten(shift_).first) return Closed();
+    return std::move(result_);
+  }
+
+ private:
+  static ConvexPresolve Closed() {
+    return {.is_closed = true, .bound = kInfinity};
+  }
+
+  // Both shifts; remembers which bounds better.
+  bool Pass() {
+    double best = -kInfinity;
+    for (const Shift shift : {Shift::kScaled, Shift::kSemidefinite}) {
+      const auto bound = Tighten(shift);
+      if (!bound.first) return false;
+      if (bound.second > best) {
+        best = bound.second;
+        shift_ = shift;
+      }
+    }
+    return true;
+  }
+
+  // One relaxation of the domain; false when no plan is left below the cutoff.
+  std::pair<bool, double> Tighten(Shift shift) {
+    ConvexModel model = MakeConvexModel(problem_, domain_, shift, multipliers_);
+    if (model.groups.empty()) {
+      result_.model = std::move(model);
+      result_.point.clear();
+      return {true, result_.bound};
+    }
+    ConvexRelaxation relaxation(model);
+    RelaxationNode root = relaxation.Root();
+    root.multipliers = multipliers_;
+    if (!relaxation.Tighten(root, cutoff_, kEffort)) {
+      return {false, kInfinity};
+    }
+    result_.bound = std::max(result_.bound, root.bound);
+    multipliers_ = root.multipliers;
+    // The node lists open choices group after group.
+    std::size_t at = 0;
+    for (const ConvexModel::Group& group : model.groups) {
+      auto& open = domain_[static_cast<std::size_t>(group.reduced_group)];
+      for (const int choice : group.reduced_choices) {
+        if (root.open[at++] == 0) open[static_cast<std::size_t>(choice)] = 0;
+      }
+    }
+    result_.model = std::move(model);
+    result_.point.assign(root.point.begin(), root.point.end());
+    return {true, root.bound};
+  }
+
+  const ReducedProblem& problem_;
+  double cutoff_;
+  Domain domain_;
+  std::vector<double> multipliers_;
+  Shift shift_ = Shift::kScaled;
+  ConvexPresolve result_;
+};
+
+}  // namespace
+
+ConvexPresolve PresolveConvex(const ReducedProblem& problem,
+                              double cutoff,
+                              const SolveClock& clock) {
+  return Presolver(problem, cutoff).Run(clock);
+}
+
+}  // namespace bitpact
