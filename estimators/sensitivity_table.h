@@ -30,7 +30,7 @@ struct SensitivityTable {
   std::int64_t calibration_tokens = 0;
   // Assignments whose loss was known when the table was made.
   std::int64_t evaluations = 0;
-  ModelBytes model_bytes;        // for budgets
+  ModelBytes model_bytes;  // for budgets
   // "model", "text": fingerprints (core/hash.h).
   std::map<std::string, std::string> inputs;
 };
