@@ -63,9 +63,10 @@ BITPACT_KERNEL_TARGET void GptqTileOf(const GptqTile& tile) {
       V::Store(tile.codes + i * kGptqRows + lane, V::Add(steps, zero));
       const auto decoded =
           V::Sub(V::Mul(V::Load(grid.scale.data() + lane), steps), shift);
-      const auto original = V::Load(tile.original + i * tile.stride + lane);
-      V::Store(tile.residual + i * tile.stride + lane,
-               V::Sub(original, decoded));
+      const auto meant = tile.original == nullptr
+                             ? w
+                             : V::Load(tile.original + i * tile.stride + lane);
+      V::Store(tile.residual + i * tile.stride + lane, V::Sub(meant, decoded));
     }
   }
 }

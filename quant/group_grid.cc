@@ -30,7 +30,8 @@ float StoredScale(ScaleType type, float wanted, bool spread) {
 }  // namespace
 
 GroupGrid FitGroupGrid(const BitFormat& format,
-                       std::span<const float> weights) {
+                       std::span<const float> weights,
+                       SymmetricRange range) {
   BITPACT_DCHECK(!weights.empty(), "a group has weights");
   auto [least, greatest] = BestKernels().find_range(weights);
   const auto top = static_cast<float>((1 << format.bits) - 1);
@@ -38,8 +39,10 @@ GroupGrid FitGroupGrid(const BitFormat& format,
   GroupGrid grid;
   if (format.symmetric()) {
     const float largest = std::max(-least, greatest);
-    grid.scale =
-        StoredScale(format.scale_type, largest / (half - 1.0F), largest > 0.0F);
+    const float wanted = range == SymmetricRange::kAllCodes
+                             ? 2.0F * largest / top
+                             : largest / (half - 1.0F);
+    grid.scale = StoredScale(format.scale_type, wanted, largest > 0.0F);
     grid.zero_point = half;
     return grid;
   }

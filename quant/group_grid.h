@@ -46,10 +46,19 @@ struct GroupGrid {
   float shift = 0.0F;
 };
 
+// The scale of a symmetric grid.
+enum class SymmetricRange {
+  kWithinCodes,  // max |w| / (2^(b-1) - 1): Quanto's; code 0 is hardly used
+  kAllCodes,     // 2 * max |w| / (2^b - 1): GPTQ's; max |w| is half a step out
+};
+
 // The grid of a group, with stored values. `weights`: not empty. A scale or
 // shift that exceeds what its type holds comes out infinite, and the scale is
 // NaN when a weight is not finite; callers check with IsStorable.
-GroupGrid FitGroupGrid(const BitFormat& format, std::span<const float> weights);
+// `range` matters to symmetric formats only.
+GroupGrid FitGroupGrid(const BitFormat& format,
+                       std::span<const float> weights,
+                       SymmetricRange range = SymmetricRange::kWithinCodes);
 
 inline bool IsStorable(const GroupGrid& grid) {
   return std::isfinite(grid.scale) && std::isfinite(grid.shift);

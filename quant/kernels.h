@@ -87,6 +87,7 @@ struct GptqTile {
   std::int64_t width = 0;  // columns
   std::int64_t stride = 0;
   int bits = 4;
+  // Null: residuals are of the moved weights (GptqForm::kInverse).
   const float* original = nullptr;
   // What the columns before the tile left of the weights.
   const float* current = nullptr;
@@ -94,7 +95,7 @@ struct GptqTile {
   // to column i.
   const float* coupling = nullptr;
   const GptqLaneGrid* const* grids = nullptr;  // [width]
-  float* residual = nullptr;                   // original - decoded
+  float* residual = nullptr;                   // original or moved - decoded
   float* codes = nullptr;                      // [width, kGptqRows], whole
 };
 

@@ -159,6 +159,36 @@ void MatMulTransposed(std::span<const float> x,
       x, w, y, {.tokens = tokens, .in = in, .out = out, .y_stride = out});
 }
 
+void AddTransposedProduct(std::span<const float> a,
+                          std::span<const float> b,
+                          std::span<float> c,
+                          const UpdateShape& shape) {
+  const auto [rows, cols, inner, a_stride, b_stride, c_stride] = shape;
+  BITPACT_CHECK(rows >= 0 && cols >= 0 && inner >= 0 && a_stride >= rows &&
+                    b_stride >= cols && c_stride >= cols,
+                "shape of an update");
+  if (rows == 0 || cols == 0 || inner == 0) return;
+  BITPACT_CHECK(a.size() >= Count(inner - 1, a_stride) + Count(1, rows) &&
+                    b.size() >= Count(inner - 1, b_stride) + Count(1, cols) &&
+                    c.size() >= Count(rows - 1, c_stride) + Count(1, cols),
+                "a, b and c reach to their last rows' ends");
+  const OneThread one_thread;
+  const dnnl_status_t status = dnnl_sgemm('T',
+                                          'N',
+                                          rows,
+                                          cols,
+                                          inner,
+                                          1.0F,
+                                          a.data(),
+                                          a_stride,
+                                          b.data(),
+                                          b_stride,
+                                          1.0F,
+                                          c.data(),
+                                          c_stride);
+  BITPACT_CHECK(status == dnnl_success, "dnnl_sgemm runs");
+}
+
 void MatMulTransposedReference(std::span<const float> x,
                                std::span<const float> w,
                                std::span<float> y,

@@ -41,6 +41,26 @@ void MatMulTransposedInto(std::span<const float> x,
                           std::span<float> y,
                           const MatMulShape& shape);
 
+struct UpdateShape {
+  std::int64_t rows = 0;   // of c
+  std::int64_t cols = 0;   // of c
+  std::int64_t inner = 0;  // products summed
+  // Distances between the starts of two rows.
+  std::int64_t a_stride = 0;  // >= rows
+  std::int64_t b_stride = 0;  // >= cols
+  std::int64_t c_stride = 0;  // >= cols
+};
+
+// c += a^T * b by dnnl_sgemm, on the calling thread alone.  a: [inner, rows],
+// b: [inner, cols], c: [rows, cols], rows of each the given distance apart;
+// spans reach at least to the end of the last row (CHECK); no aliasing. Nothing
+// is kept for the shape, so shapes may be many. Equal calls give equal bits on
+// one machine. OpenBLAS's kernel choice (OPENBLAS_CORETYPE) has no effect.
+void AddTransposedProduct(std::span<const float> a,
+                          std::span<const float> b,
+                          std::span<float> c,
+                          const UpdateShape& shape);
+
 // Plain loops in double, the judge in tests.
 void MatMulTransposedReference(std::span<const float> x,
                                std::span<const float> w,

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "core/check.h"
+#include "quant/gptq_quantizer.h"
 #include "quant/hqq_quantizer.h"
 #include "quant/packed_matrix_writer.h"
 #include "quant/rtn_quantizer.h"
@@ -20,7 +21,8 @@ struct Entry {
 
 constexpr std::array kQuantizers = {
     Entry{"quanto", MakeRtnQuantizer},
-    Entry{"hqq", [] { return MakeHqqQuantizer(); }}};
+    Entry{"hqq", [] { return MakeHqqQuantizer(); }},
+    Entry{"gptq", [] { return MakeGptqQuantizer(); }}};
 
 // A sum of w - w is NaN when any w is not finite; several sums run at once.
 bool AllFinite(std::span<const float> values) {

@@ -7,13 +7,17 @@
 //   kernels_bench --benchmark_repetitions=5
 //                 --benchmark_report_aggregates_only=true
 
+#include <cmath>
 #include <cstdint>
+#include <cstdlib>
 #include <span>
 #include <vector>
 
 #include "benchmark/benchmark.h"
 #include "core/bit_format.h"
 #include "core/random.h"
+#include "quant/gptq_factor.h"
+#include "quant/gptq_quantizer.h"
 #include "quant/kernels.h"
 #include "quant/matmul.h"
 #include "quant/packed_matmul.h"
@@ -139,6 +143,51 @@ void BM_HqqQuantize(benchmark::State& state) {
   SetWeightRate(state, kFewRows * kCols);
 }
 
+// A Hessian like an AR(1) process's covariance.
+std::vector<float> SmoothHessian(std::int64_t cols) {
+  std::vector<float> hessian(static_cast<std::size_t>(cols * cols));
+  for (std::int64_t i = 0; i < cols; ++i) {
+    for (std::int64_t j = 0; j < cols; ++j) {
+      hessian[static_cast<std::size_t>(i * cols + j)] =
+          std::pow(0.8F, static_cast<float>(std::abs(i - j)));
+    }
+  }
+  return hessian;
+}
+
+// Given the Hessian, a square matrix of `size` columns, 4 bits, groups of 128;
+// `reference`: the order and grids that IST-DASLab/gptq takes by default.
+void BM_GptqQuantize(benchmark::State& state) {
+  const std::int64_t size = state.range(0);
+  const auto quantizer = MakeGptqQuantizer(
+      state.range(1) == 0
+          ? GptqOptions{}
+          : GptqOptions{.activation_order = false,
+                        .grid_source = GptqGridSource::kCurrent});
+  const std::vector<float> hessian = SmoothHessian(size);
+  const auto some =
+      std::span(Weights()).first(static_cast<std::size_t>(size * size));
+  for (auto _ : state) {
+    const auto matrix = quantizer->Quantize({some, size, size},
+                                            {.hessian = hessian},
+                                            {.bits = 4, .group_size = 128});
+    benchmark::DoNotOptimize(matrix->codes().data());
+  }
+  SetWeightRate(state, size * size);
+}
+
+// The factor of the Hessian alone; `inverse`: with trtri.
+void BM_FactorHessian(benchmark::State& state) {
+  const std::int64_t size = state.range(0);
+  const std::vector<float> hessian = SmoothHessian(size);
+  const GptqForm form =
+      state.range(1) != 0 ? GptqForm::kInverse : GptqForm::kLdlq;
+  for (auto _ : state) {
+    const auto factor = FactorHessian(hessian, size, {}, 0.01, form);
+    benchmark::DoNotOptimize(factor->coupling.data());
+  }
+}
+
 BENCHMARK(BM_Dequantize)
     ->ArgName("bits")
     ->DenseRange(2, 8)
@@ -159,6 +208,14 @@ BENCHMARK(BM_DenseMatMul)
     ->Arg(32)
     ->Arg(128)
     ->Arg(512)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_FactorHessian)
+    ->ArgNames({"cols", "inverse"})
+    ->ArgsProduct({{768, 2048}, {0, 1}})
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_GptqQuantize)
+    ->ArgNames({"size", "reference"})
+    ->ArgsProduct({{768, 2048}, {0, 1}})
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_HqqQuantize)
     ->ArgName("bits")

@@ -129,5 +129,46 @@ TEST(MatMulTransposedDeathTest, ChecksItsCallersLengths) {
   EXPECT_DEATH(MatMulTransposed(x, x, y, 3, 2, 3), "y is \\[tokens, out\\]");
 }
 
+TEST(AddTransposedProduct, AddsWithinTheErrorOfFloatSums) {
+  for (const std::int64_t rows : {1, 7, 33}) {
+    for (const std::int64_t cols : {1, 16, 40}) {
+      for (const std::int64_t inner : {1, 5, 128}) {
+        const std::int64_t stride = 50;
+        const std::vector<float> a = NormalFloats(inner * stride, "a");
+        const std::vector<float> b = NormalFloats(inner * stride, "b");
+        std::vector<float> c = NormalFloats(rows * stride, "c");
+        const std::vector<float> before = c;
+        AddTransposedProduct(a,
+                             b,
+                             c,
+                             {.rows = rows,
+                              .cols = cols,
+                              .inner = inner,
+                              .a_stride = stride,
+                              .b_stride = stride,
+                              .c_stride = stride});
+        for (std::int64_t i = 0; i < rows * stride; ++i) {
+          const std::int64_t row = i / stride;
+          const std::int64_t col = i % stride;
+          if (col >= cols) {
+            ASSERT_EQ(c[i], before[i]) << "between two rows";
+            continue;
+          }
+          double sum = before[i];
+          double size = std::abs(before[i]);
+          for (std::int64_t k = 0; k < inner; ++k) {
+            const double term = static_cast<double>(a[k * stride + row]) *
+                                static_cast<double>(b[k * stride + col]);
+            sum += term;
+            size += std::abs(term);
+          }
+          const auto terms = static_cast<double>(inner + 2);
+          ASSERT_NEAR(c[i], sum, terms * 0x1p-24 * size);
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bitpact

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/gptq_factor.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <string>
+
+#include "cblas.h"
+#include "core/check.h"
+#include "lapacke.h"
+
+namespace bitpact {
+namespace {
+
+std::size_t At(std::int64_t row, std::int64_t col, std::int64_t n) {
+  return static_cast<std::size_t>(row * n + col);
+}
+
+Expected<void> CheckHessian(std::span<const float> hessian, std::int64_t n) {
+  for (std::int64_t i = 0; i < n; ++i) {
+    float nothing = 0.0F;  // NaN as soon as an entry is not finite
+    for (std::int64_t j = i; j < n; ++j) {
+      const float entry = hessian[At(i, j, n)];
+      nothing += entry - entry;
+    }
+    if (nothing == 0.0F && hessian[At(i, i, n)] >= 0.0F) continue;
+    std::int64_t bad = i;
+    if (nothing != 0.0F) {
+      while (std::isfinite(hessian[At(i, bad, n)])) ++bad;
+    }
+    return InvalidArgument("Hessian at row " + std::to_string(i) + ", column " +
+                           std::to_string(bad) + " is " +
+                           std::to_string(hessian[At(i, bad, n)]) +
+                           "; entries must be finite, the diagonal >= 0");
+  }
+  return {};
+}
+
+double MeanLiveDiagonal(std::span<const float> hessian, std::int64_t n) {
+  double sum = 0.0;
+  std::int64_t live = 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float entry = hessian[At(i, i, n)];
+    sum += entry;
+    live += entry > 0.0F ? 1 : 0;
+  }
+  return live == 0 ? 1.0 : sum / static_cast<double>(live);
+}
+
+// The lower triangle of the reordered, reversed and damped Hessian.
+void FillReversed(std::span<const float> hessian,
+                  std::int64_t n,
+                  std::span<const std::int64_t> order,
+                  double damping,
+                  std::span<float> out) {
+  const double mean = MeanLiveDiagonal(hessian, n);
+  const auto place = [&](std::int64_t i) {
+    return order.empty() ? n - 1 - i
+                         : order[static_cast<std::size_t>(n - 1 - i)];
+  };
+  for (std::int64_t i = 0; i < n; ++i) {
+    const std::int64_t row = place(i);
+    for (std::int64_t j = 0; j < i; ++j) {
+      const std::int64_t col = place(j);
+      out[At(i, j, n)] = hessian[At(std::min(row, col), std::max(row, col), n)];
+    }
+    const float diagonal = hessian[At(row, row, n)];
+    out[At(i, i, n)] = static_cast<float>((diagonal == 0.0F ? mean : diagonal) +
+                                          damping * mean);
+  }
+}
+
+// H = L L^T in place, L lower and row-major; false when H is not positive
+// definite.
+bool Cholesky(std::int64_t n, std::span<float> matrix) {
+  static const bool one_thread = [] {
+    openblas_set_num_threads(1);
+    return true;
+  }();
+  static_cast<void>(one_thread);
+  // A row-major lower triangle is a column-major upper one.
+  const auto size = static_cast<lapack_int>(n);
+  return LAPACKE_spotrf_work(
+             LAPACK_COL_MAJOR, 'U', size, matrix.data(), size) == 0;
+}
+
+// L^-1 in place of L.
+bool Invert(std::int64_t n, std::span<float> matrix) {
+  const auto size = static_cast<lapack_int>(n);
+  return LAPACKE_strtri_work(
+             LAPACK_COL_MAJOR, 'U', 'N', size, matrix.data(), size) == 0;
+}
+
+// The factors of the diagonal entries, reversed, that turn R into C.
+std::vector<float> InverseDiagonal(std::int64_t n,
+                                   std::span<const float> matrix) {
+  std::vector<float> inverse(static_cast<std::size_t>(n));
+  for (std::int64_t k = 0; k < n; ++k) {
+    const std::int64_t at = n - 1 - k;
+    inverse[static_cast<std::size_t>(k)] = 1.0F / matrix[At(at, at, n)];
+  }
+  return inverse;
+}
+
+// From L or L^-1 of the reversed matrix, in the lower triangle, to C in the
+// upper one: entry (j, k) of R or R^-1 is entry (n-1-j, n-1-k) of it.
+void CouplingFromReversed(std::int64_t n,
+                          GptqForm form,
+                          std::span<float> matrix) {
+  const std::vector<float> inverse = InverseDiagonal(n, matrix);
+  for (std::int64_t j = 0; j < n; ++j) {
+    const float* const row = &matrix[At(n - 1 - j, 0, n)];
+    const float factor = -inverse[static_cast<std::size_t>(j)];
+    for (std::int64_t k = j + 1; k < n; ++k) {
+      const float by = form == GptqForm::kInverse
+                           ? factor
+                           : inverse[static_cast<std::size_t>(k)];
+      matrix[At(j, k, n)] = row[n - 1 - k] * by;
+    }
+  }
+}
+
+}  // namespace
+
+Expected<GptqFactor> FactorHessian(std::span<const float> hessian,
+                                   std::int64_t n,
+                                   std::span<const std::int64_t> order,
+                                   double damping,
+                                   GptqForm form) {
+  BITPACT_CHECK(n > 0 && hessian.size() == At(n, 0, n), "hessian is [n, n]");
+  BITPACT_CHECK(order.empty() || order.size() == static_cast<std::size_t>(n),
+                "one place a column");
+  BITPACT_CHECK(damping > 0.0, "damping > 0");
+  if (const auto valid = CheckHessian(hessian, n); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  GptqFactor factor;
+  factor.coupling.resize(hessian.size());
+  const double most = std::max(kMostDamping, 10.0 * damping);
+  for (double used = damping;; used *= 10.0) {
+    // Tenfold steps of a decimal fraction end a little beside 1.
+    if (used > 1.5 * most) break;
+    factor.damping_used = used;
+    FillReversed(hessian, n, order, used, factor.coupling);
+    if (Cholesky(n, factor.coupling) &&
+        (form == GptqForm::kLdlq || Invert(n, factor.coupling))) {
+      CouplingFromReversed(n, form, factor.coupling);
+      return factor;
+    }
+  }
+  return InvalidArgument(
+      "Hessian is not positive definite, not even with " +
+      std::to_string(factor.damping_used) +
+      " times the mean of its diagonal added to each diagonal entry");
+}
+
+}  // namespace bitpact

@@ -1,0 +1,347 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "quant/gptq_quantizer.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <string>
+#include <utility>
+
+#include "core/check.h"
+#include "quant/gptq_factor.h"
+#include "quant/kernels.h"
+#include "quant/matmul.h"
+#include "quant/packed_matrix_writer.h"
+
+// Rows do not influence one another, so they are taken a strip at a time: the
+// strip's weights stay in the second-level cache while the factor streams by.
+// Within a strip a column's weights lie side by side, which is how the kernel
+// wants them and needs no transposition between blocks.
+
+namespace bitpact {
+namespace {
+
+constexpr std::int64_t kStripRows = 512;
+
+std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
+
+// What all strips share.
+struct Task {
+  MatrixView weight;
+  BitFormat format;
+  GptqOptions options;
+  std::int64_t groups = 0;
+  std::int64_t group_width = 0;
+  std::vector<std::int64_t> order;  // original column of each place
+  std::vector<float> coupling;      // of places
+};
+
+// Grids fitted on the way look at half-moved weights.
+GptqForm FormOf(const GptqOptions& options) {
+  return options.grid_source == GptqGridSource::kCurrent ? GptqForm::kInverse
+                                                         : GptqForm::kLdlq;
+}
+
+// Some rows on their way.
+class Strip {
+ public:
+  Strip(const Task& task, std::int64_t first, std::int64_t count)
+      : task_(task),
+        cols_(task.weight.cols),
+        first_(first),
+        count_(count),
+        stride_((count + kGptqRows - 1) / kGptqRows * kGptqRows),
+        current_(Size(cols_ * stride_)),
+        residual_(Size(task.options.block_size * stride_)),
+        codes_(Size(count * cols_)),
+        // Rows that fill up the last tile have divisor infinity and scale 0.
+        grids_(Size(task.groups * stride_ / kGptqRows), EmptyGrid()) {
+    for (std::int64_t place = 0; place < cols_; ++place) {
+      const std::int64_t col = task.order[Size(place)];
+      for (std::int64_t row = 0; row < count; ++row) {
+        current_[Size(place * stride_ + row)] =
+            task.weight.data[Size((first + row) * cols_ + col)];
+      }
+    }
+    if (FormOf(task.options) == GptqForm::kLdlq) original_ = current_;
+  }
+
+  // kUnsupported when a grid cannot be stored.
+  Expected<void> Round() {
+    const bool beforehand =
+        task_.options.grid_source == GptqGridSource::kOriginal;
+    if (beforehand) {
+      if (auto fitted = FitGroups(0, task_.groups); !fitted) return fitted;
+    }
+    for (std::int64_t begin = 0; begin < cols_;
+         begin += task_.options.block_size) {
+      const std::int64_t width =
+          std::min(task_.options.block_size, cols_ - begin);
+      if (!beforehand) {
+        // Groups that start in this block.
+        const std::int64_t from =
+            (begin + task_.group_width - 1) / task_.group_width;
+        const std::int64_t to =
+            (begin + width + task_.group_width - 1) / task_.group_width;
+        if (auto fitted = FitGroups(from, to); !fitted) return fitted;
+      }
+      RoundBlock(begin, width);
+      UpdateBehind(begin, width);
+    }
+    return {};
+  }
+
+  void Write(PackedMatrixWriter& writer) const {
+    const auto groups = Size(task_.groups);
+    std::vector<float> scales(groups);
+    std::vector<float> shifts(task_.format.symmetric() ? 0 : groups);
+    const bool whole = task_.format.zero_point_type == ZeroPointType::kUint8;
+    for (std::int64_t row = 0; row < count_; ++row) {
+      const auto lane = Size(row % kGptqRows);
+      for (std::size_t g = 0; g < groups; ++g) {
+        const GptqLaneGrid& grid =
+            GridsOf(static_cast<std::int64_t>(g), row / kGptqRows);
+        scales[g] = grid.scale[lane];
+        if (!shifts.empty()) {
+          shifts[g] = whole ? grid.zero_point[lane] : grid.shift[lane];
+        }
+      }
+      writer.WriteRow(first_ + row,
+                      std::span(codes_).subspan(Size(row * cols_), Size(cols_)),
+                      scales,
+                      shifts);
+    }
+  }
+
+ private:
+  static GptqLaneGrid EmptyGrid() {
+    GptqLaneGrid grid{};
+    grid.divisor.fill(std::numeric_limits<float>::infinity());
+    return grid;
+  }
+
+  GptqLaneGrid& GridsOf(std::int64_t group, std::int64_t tile) {
+    return grids_[Size(group * (stride_ / kGptqRows) + tile)];
+  }
+  [[nodiscard]] const GptqLaneGrid& GridsOf(std::int64_t group,
+                                            std::int64_t tile) const {
+    return grids_[Size(group * (stride_ / kGptqRows) + tile)];
+  }
+
+  // The weights that group `group` of a row is fitted to.
+  void GatherGroup(std::int64_t group,
+                   std::int64_t row,
+                   std::vector<float>& weights) const {
+    const std::int64_t begin = group * task_.group_width;
+    const std::int64_t end = std::min(begin + task_.group_width, cols_);
+    if (task_.options.grid_source == GptqGridSource::kOriginal) {
+      const auto given = task_.weight.data.subspan(
+          Size((first_ + row) * cols_ + begin), Size(end - begin));
+      weights.assign(given.begin(), given.end());
+      return;
+    }
+    weights.clear();
+    for (std::int64_t place = begin; place < end; ++place) {
+      weights.push_back(current_[Size(place * stride_ + row)]);
+    }
+  }
+
+  Expected<void> FitGroups(std::int64_t from, std::int64_t to) {
+    std::vector<float> weights;
+    for (std::int64_t group = from; group < to; ++group) {
+      for (std::int64_t row = 0; row < count_; ++row) {
+        GatherGroup(group, row, weights);
+        const GroupGrid grid =
+            FitGroupGrid(task_.format, weights, task_.options.symmetric_range);
+        if (!IsStorable(grid)) {
+          return tl::unexpected(NotStorable(first_ + row, task_.format, grid));
+        }
+        GptqLaneGrid& lanes = GridsOf(group, row / kGptqRows);
+        const auto lane = Size(row % kGptqRows);
+        if (grid.scale > 0.0F) lanes.divisor[lane] = grid.scale;
+        lanes.scale[lane] = grid.scale;
+        lanes.zero_point[lane] = grid.zero_point;
+        lanes.shift[lane] = grid.shift;
+      }
+    }
+    return {};
+  }
+
+  void RoundBlock(std::int64_t begin, std::int64_t width) {
+    std::vector<float> coupling(Size(width * width));
+    for (std::int64_t j = 0; j < width; ++j) {
+      for (std::int64_t i = j + 1; i < width; ++i) {
+        coupling[Size(i * width + j)] =
+            task_.coupling[Size((begin + j) * cols_ + begin + i)];
+      }
+    }
+    std::vector<float> codes(Size(width * kGptqRows));
+    std::vector<const GptqLaneGrid*> grids(Size(width));
+    for (std::int64_t row = 0; row < count_; row += kGptqRows) {
+      for (std::int64_t i = 0; i < width; ++i) {
+        const std::int64_t col = task_.order[Size(begin + i)];
+        grids[Size(i)] = &GridsOf(col / task_.group_width, row / kGptqRows);
+      }
+      BestKernels().gptq_tile(
+          {.width = width,
+           .stride = stride_,
+           .bits = task_.format.bits,
+           .original = original_.empty()
+                           ? nullptr
+                           : &original_[Size(begin * stride_ + row)],
+           .current = &current_[Size(begin * stride_ + row)],
+           .coupling = coupling.data(),
+           .grids = grids.data(),
+           .residual = &residual_[Size(row)],
+           .codes = codes.data()});
+      const std::int64_t rows = std::min(kGptqRows, count_ - row);
+      for (std::int64_t i = 0; i < width; ++i) {
+        const std::int64_t col = task_.order[Size(begin + i)];
+        for (std::int64_t r = 0; r < rows; ++r) {
+          codes_[Size((row + r) * cols_ + col)] =
+              static_cast<std::uint8_t>(codes[Size(i * kGptqRows + r)]);
+        }
+      }
+    }
+  }
+
+  // What the block's errors do to the columns behind it.
+  void UpdateBehind(std::int64_t begin, std::int64_t width) {
+    const std::int64_t end = begin + width;
+    if (end == cols_) return;
+    AddTransposedProduct(
+        std::span(task_.coupling).subspan(Size(begin * cols_ + end)),
+        residual_,
+        std::span(current_).subspan(Size(end * stride_)),
+        {.rows = cols_ - end,
+         .cols = stride_,
+         .inner = width,
+         .a_stride = cols_,
+         .b_stride = stride_,
+         .c_stride = stride_});
+  }
+
+  const Task& task_;
+  std::int64_t cols_;
+  std::int64_t first_;
+  std::int64_t count_;
+  std::int64_t stride_;
+  // [cols, stride], in the order of places; original_ for kLdlq only.
+  std::vector<float> current_;
+  std::vector<float> original_;
+  std::vector<float> residual_;      // [block_size, stride]
+  std::vector<std::uint8_t> codes_;  // [count, cols], original columns
+  std::vector<GptqLaneGrid> grids_;  // [groups, stride / kGptqRows]
+};
+
+std::vector<std::int64_t> ColumnOrder(std::span<const float> hessian,
+                                      std::int64_t cols,
+                                      bool by_activation) {
+  std::vector<std::int64_t> order(Size(cols));
+  std::iota(order.begin(), order.end(), std::int64_t{0});
+  if (by_activation) {
+    std::ranges::stable_sort(
+        order, std::ranges::greater(), [&](std::int64_t col) {
+          return hessian[Size(col * cols + col)];
+        });
+  }
+  return order;
+}
+
+class GptqQuantizer final : public Quantizer {
+ public:
+  explicit GptqQuantizer(const GptqOptions& options) : options_(options) {}
+
+  [[nodiscard]] std::string name() const override { return "gptq"; }
+  [[nodiscard]] bool needs_hessian() const override { return true; }
+
+  [[nodiscard]] Expected<PackedMatrix> Quantize(
+      MatrixView weight,
+      const LayerInputs& inputs,
+      const BitFormat& format) const override {
+    if (const auto valid = ValidateQuantizerInput(weight, format); !valid) {
+      return tl::unexpected(valid.error());
+    }
+    if (const auto valid = ValidateInputs(weight, inputs, format); !valid) {
+      return tl::unexpected(valid.error());
+    }
+    Task task;
+    task.weight = weight;
+    task.format = format;
+    task.options = options_;
+    task.groups = GroupsPerRow(format, weight.cols);
+    task.group_width = task.groups == 1 ? weight.cols : format.group_size;
+    task.order =
+        ColumnOrder(inputs.hessian, weight.cols, options_.activation_order);
+    Expected<GptqFactor> factor = FactorHessian(
+        inputs.hessian,
+        weight.cols,
+        options_.activation_order ? std::span<const std::int64_t>(task.order)
+                                  : std::span<const std::int64_t>(),
+        options_.damping,
+        FormOf(options_));
+    if (!factor) return tl::unexpected(factor.error());
+    task.coupling = std::move(factor->coupling);
+    if (factor->damping_used > options_.damping && inputs.notes != nullptr) {
+      inputs.notes->push_back("Hessian is not positive definite with damping " +
+                              std::to_string(options_.damping) + "; " +
+                              std::to_string(factor->damping_used) +
+                              " was used");
+    }
+    PackedMatrixWriter writer(format, weight.rows, weight.cols);
+    for (std::int64_t row = 0; row < weight.rows; row += kStripRows) {
+      Strip strip(task, row, std::min(kStripRows, weight.rows - row));
+      if (const auto done = strip.Round(); !done) {
+        return tl::unexpected(done.error());
+      }
+      strip.Write(writer);
+    }
+    return std::move(writer).Finish();
+  }
+
+ private:
+  [[nodiscard]] Expected<void> ValidateInputs(const MatrixView& weight,
+                                              const LayerInputs& inputs,
+                                              const BitFormat& format) const {
+    if (inputs.hessian.empty()) {
+      return InvalidArgument("gptq needs the Hessian of the layer's inputs");
+    }
+    if (inputs.hessian.size() != Size(weight.cols * weight.cols)) {
+      return InvalidArgument(
+          "Hessian has " + std::to_string(inputs.hessian.size()) +
+          " entries, the matrix takes " + std::to_string(weight.cols) + " x " +
+          std::to_string(weight.cols));
+    }
+    if (options_.activation_order && GroupsPerRow(format, weight.cols) > 1 &&
+        options_.grid_source == GptqGridSource::kCurrent) {
+      return Fail(ErrorCode::kUnsupported,
+                  "activation_order with several groups a row takes grids from "
+                  "the original weights");
+    }
+    return {};
+  }
+
+  GptqOptions options_;
+};
+
+}  // namespace
+
+Expected<void> Validate(const GptqOptions& options) {
+  if (!(options.damping > 0.0 && options.damping <= 10.0)) {
+    return InvalidArgument("damping = " + std::to_string(options.damping) +
+                           " violates 0 < damping <= 10");
+  }
+  if (options.block_size < 1 || options.block_size > 1024) {
+    return InvalidArgument(
+        "block_size = " + std::to_string(options.block_size) +
+        " violates 1 <= block_size <= 1024");
+  }
+  return {};
+}
+
+std::unique_ptr<Quantizer> MakeGptqQuantizer(const GptqOptions& options) {
+  BITPACT_CHECK(Validate(options).has_value(), "valid GptqOptions");
+  return std::make_unique<GptqQuantizer>(options);
+}
+
+}  // namespace bitpact
