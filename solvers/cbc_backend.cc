@@ -169,6 +169,10 @@ std::vector<std::string> Arguments(const MilpRequest& request,
                                         std::to_string(request.seed % 1000000),
                                         "-preprocess",
                                         "off"};
+  if (request.is_one_of_many) {
+    arguments.insert(arguments.end(),
+                     {"-heuristicsOnOff", "off", "-cutsOnOff", "off"});
+  }
   const double left = clock.SecondsLeft();
   if (std::isfinite(left)) {
     arguments.insert(arguments.end(),

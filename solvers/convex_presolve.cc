@@ -2,8 +2,10 @@
 #include "solvers/convex_presolve.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
+#include <span>
 #include <utility>
 
 #include "solvers/convex_relaxation.h"
@@ -113,6 +115,40 @@ ConvexPresolve PresolveConvex(const ReducedProblem& problem,
                               double cutoff,
                               const SolveClock& clock) {
   return Presolver(problem, cutoff).Run(clock);
+}
+
+ReducedProblem CoreOf(const ConvexModel& model) {
+  ReducedProblem problem;
+  problem.constant = model.constant;
+  problem.group_of = model.group_of;
+  problem.sizes = model.sizes;
+  problem.limits = model.limits;
+  for (const ConvexModel::Group& group : model.groups) {
+    ReducedGroup reduced;
+    reduced.options.resize(group.reduced_choices.size());
+    reduced.first = group.first;
+    problem.groups.push_back(std::move(reduced));
+  }
+  std::vector<PairTerm> pairs;
+  problem.scale = std::abs(model.constant);
+  for (int i = 0; i < model.NumVariables(); ++i) {
+    const std::span<const double> row = model.Row(i);
+    const auto at = static_cast<std::size_t>(i);
+    // z * z = z: the shift goes back to where it came from.
+    problem.linear.push_back(model.linear[at] + 0.5 * row[at]);
+    problem.scale += std::abs(problem.linear.back());
+    for (int j = i + 1; j < model.NumVariables(); ++j) {
+      const double value = row[static_cast<std::size_t>(j)];
+      if (value == 0.0 || problem.group_of[at] ==
+                              problem.group_of[static_cast<std::size_t>(j)]) {
+        continue;
+      }
+      pairs.push_back({i, j, value});
+      problem.scale += std::abs(value);
+    }
+  }
+  problem.pairs = PairMatrix(model.NumVariables(), pairs);
+  return problem;
 }
 
 }  // namespace bitpact

@@ -34,6 +34,13 @@ struct ConvexPresolve {
                                             double cutoff,
                                             const SolveClock& clock);
 
+// What presolve leaves open, as a reduced problem of its own with the model's
+// groups, variables and limits, unshifted. That a group may not take its
+// reference any more (Group::has_reference) the problem does not say. `units`
+// and `options` of its groups and `folded` are empty: plans go through the
+// model.
+[[nodiscard]] ReducedProblem CoreOf(const ConvexModel& model);
+
 }  // namespace bitpact
 
 #endif  // BITPACT_SOLVERS_CONVEX_PRESOLVE_H_

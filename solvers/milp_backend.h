@@ -25,6 +25,8 @@ struct MilpRequest {
   std::uint64_t seed = 1;
   // Branch-and-cut nodes at most.
   std::optional<std::int64_t> node_limit = {};
+  // One of many small models with few new rows each: no cuts, no heuristics.
+  bool is_one_of_many = false;
   // Values of all columns to start from; empty for none. A backend may ignore
   // what it finds infeasible.
   std::vector<double> start = {};

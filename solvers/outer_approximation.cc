@@ -12,6 +12,7 @@
 
 #include "solvers/anneal_solver.h"
 #include "solvers/convex_presolve.h"
+#include "solvers/linearization.h"
 #include "solvers/outer_master.h"
 
 namespace bitpact {
@@ -66,6 +67,11 @@ class OuterSearch {
     }
     recorder_.RaiseBound(std::min(presolve_.bound, Cutoff()));
     OuterMaster master(presolve_.model);
+    if (variables <= method_.most_core_binaries) {
+      const Expected<void> solved = SolveCore(master);
+      if (!solved) return tl::unexpected(solved.error());
+      return outcome_;
+    }
     Expected<void> done = CutAtRoot(master);
     if (done) done = Iterate(master);
     if (!done) return tl::unexpected(done.error());
@@ -102,6 +108,45 @@ class OuterSearch {
     const Expected<SolveResult> result = AnnealSolver().Solve(problem_, anneal);
     if (!result) return tl::unexpected(result.error());
     if (result->HasIncumbent()) recorder_.Offer(result->incumbent);
+    return {};
+  }
+
+  // Few binaries are left: all products at once are quicker than tangents.
+  Expected<void> SolveCore(const OuterMaster& master) {
+    const double cutoff = Cutoff();
+    const ReducedProblem core = CoreOf(presolve_.model);
+    LinearModel linear = Linearize(LinearForm::kMcCormick, core);
+    outcome_.detail +=
+        "; McCormick linearization of those: " + SizeText(SizeOf(linear.milp));
+    // Group rows stand first, one for each group of more than two choices,
+    // which those without a reference always are.
+    std::size_t row = 0;
+    for (int g = 0; g < core.NumGroups(); ++g) {
+      const ConvexModel::Group& group =
+          presolve_.model.groups[static_cast<std::size_t>(g)];
+      if (group.NumChoices() <= 2) continue;
+      if (!group.has_reference) linear.milp.rows[row].lower = 1.0;
+      ++row;
+    }
+    MilpRequest request{.relative_gap = options_.relative_gap,
+                        .seed = options_.seed,
+                        .node_limit = options_.node_limit};
+    request.on_solution = [&](std::span<const double> values) {
+      recorder_.Offer(reduced_.Expand(master.Plan(values)));
+    };
+    const Expected<MilpOutcome> solved =
+        method_.backend(linear.milp, request, clock_);
+    if (!solved) return tl::unexpected(solved.error());
+    outcome_.nodes = solved->nodes;
+    outcome_.iterations = solved->iterations;
+    if (solved->is_infeasible) {
+      recorder_.RaiseBound(Cutoff());
+      return {};
+    }
+    const double bound = linear.milp.offset + linear.milp.scale * solved->bound;
+    // Presolve has closed plans at and above the cutoff.
+    recorder_.RaiseBound(std::min(bound, cutoff));
+    if (!solved->is_proven) outcome_.limit = clock_.Reached(outcome_.nodes);
     return {};
   }
 
@@ -142,7 +187,7 @@ class OuterSearch {
   MilpRequest MakeRequest(const OuterMaster& master,
                           double share,
                           std::vector<Assignment>& met) {
-    MilpRequest request{.seed = options_.seed};
+    MilpRequest request{.seed = options_.seed, .is_one_of_many = true};
     const double best = recorder_.Best();
     const double open = best - recorder_.bound();
     // In the master's value, which lacks the offset.

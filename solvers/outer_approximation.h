@@ -15,7 +15,10 @@
 //
 // 1. A plan: the warm start, and a short run of `anneal`.
 // 2. PresolveConvex closes choices by reduced cost (solvers/convex_presolve.h).
-// 3. The first cuts: at the relaxation's point, which alone give its bound to
+//    If few binaries are left, those are linearized whole (McCormick)
+//    and that one model ends it.
+// 3. Otherwise the first cuts: at the relaxation's point, which alone give its
+// bound to
 //    the master, and by cutting planes between there and the master's own
 //    relaxation (in-out).
 // 4. Multi-tree: solve the master, to a gap of its own that shrinks with ours;
@@ -52,6 +55,8 @@ struct OuterApproximation {
       const MilpModel&, const SolveClock&, std::vector<double>*)>
       relax;
   OuterStart start = OuterStart::kAnneal;
+  // Up to here what presolve leaves is linearized whole.
+  int most_core_binaries = 40;
 };
 
 struct OuterOutcome {

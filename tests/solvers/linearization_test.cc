@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/linearization.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <string>
 #include <vector>
 
 #include "gtest/gtest.h"
-#include "solvers/cbc_backend.h"
 #include "solvers/plan_state.h"
-#include "solvers/solve_clock.h"
 #include "tests/solvers/problem_generator.h"
 
 namespace bitpact {
@@ -115,32 +113,6 @@ TEST_P(Linearization, HasNoCostAboveOne) {
   EXPECT_EQ(largest, 1.0);
 }
 
-#ifdef BITPACT_HAVE_CBC
-// The best whole point is the best plan: no column can undercut its product.
-TEST_P(Linearization, MilpOptimumEqualsBruteForce) {
-  int compared = 0;
-  for (const RandomProblemSpec& spec : Specs()) {
-    for (std::uint64_t seed = 100; seed < 106; ++seed) {
-      const AllocationProblem problem = RandomProblem(spec, seed);
-      const ReducedProblem reduced = Reduce(problem);
-      const auto judge = testing::SolveByBruteForce(problem);
-      if (!judge.plan || reduced.NumGroups() == 0) continue;
-      const LinearModel model = Linearize(GetParam(), reduced);
-      const SolveOptions options;
-      const auto outcome = RunCbc(model.milp, {}, SolveClock(options));
-      ASSERT_TRUE(outcome.has_value()) << outcome.error().message;
-      ASSERT_TRUE(outcome->is_proven) << Describe(spec, seed);
-      EXPECT_NEAR(model.milp.offset + model.milp.scale * outcome->bound,
-                  judge.objective,
-                  1e-6 * (1.0 + std::abs(judge.objective)))
-          << Describe(spec, seed);
-      ++compared;
-    }
-  }
-  EXPECT_GE(compared, 20);
-}
-#endif
-
 INSTANTIATE_TEST_SUITE_P(Forms,
                          Linearization,
                          ::testing::Values(LinearForm::kMcCormick,
@@ -151,35 +123,6 @@ INSTANTIATE_TEST_SUITE_P(Forms,
                            std::erase(name, '-');
                            return name;
                          });
-
-#ifdef BITPACT_HAVE_CBC
-double Relaxation(LinearForm form, const ReducedProblem& problem) {
-  const LinearModel model = Linearize(form, problem);
-  const SolveOptions options;
-  const auto value = RelaxationByClp(model.milp, SolveClock(options), nullptr);
-  return value ? model.milp.offset + model.milp.scale * *value
-               : -std::numeric_limits<double>::infinity();
-}
-
-// RLT-1 contains the rows of McCormick, and no relaxation is above the optimum.
-TEST(LinearizationBound, OfRltIsNotBelowMcCormickNorAboveTheOptimum) {
-  for (const RandomProblemSpec& spec : Specs()) {
-    for (std::uint64_t seed = 200; seed < 206; ++seed) {
-      const AllocationProblem problem = RandomProblem(spec, seed);
-      const ReducedProblem reduced = Reduce(problem);
-      const auto judge = testing::SolveByBruteForce(problem);
-      if (!judge.plan || reduced.NumGroups() == 0) continue;
-      const double tolerance = 1e-7 * reduced.scale;
-      const double rlt = Relaxation(LinearForm::kRlt, reduced);
-      const double mccormick = Relaxation(LinearForm::kMcCormick, reduced);
-      const double glover = Relaxation(LinearForm::kGlover, reduced);
-      EXPECT_GE(rlt, mccormick - tolerance) << Describe(spec, seed);
-      EXPECT_LE(rlt, judge.objective + tolerance) << Describe(spec, seed);
-      EXPECT_LE(glover, judge.objective + tolerance) << Describe(spec, seed);
-    }
-  }
-}
-#endif
 
 TEST(McCormick, MakesOnlyTheRowsThatTheSignNeeds) {
   AllocationProblem problem;
