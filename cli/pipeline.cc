@@ -88,6 +88,12 @@ Expected<void> Validate(const MeasureOptions& options) {
   if (!granularity) return tl::unexpected(granularity.error());
   const auto quantizer = MakeQuantizer(options.quantizer);
   if (!quantizer) return tl::unexpected(quantizer.error());
+  if ((*quantizer)->needs_hessian()) {
+    return Fail(ErrorCode::kUnsupported,
+                "--quantizer " + options.quantizer +
+                    " needs Hessians of calibration activations, which this "
+                    "version does not collect");
+  }
   const auto estimator = MakeEstimator(options.estimator);
   if (!estimator) return tl::unexpected(estimator.error());
   return Validate(options.estimate);

@@ -166,6 +166,16 @@ TEST(Run, EverySolverOfThisBuildServes) {
   }
 }
 
+TEST(Run, EveryQuantizerThatNeedsNoHessianServes) {
+  for (const char* quantizer : {"quanto", "hqq"}) {
+    const ProgramFixture fixture;
+    const ProgramResult result =
+        fixture.Run({"--budget", "4.0bpw", "--quantizer", quantizer});
+    EXPECT_EQ(result.status, 0) << quantizer << ": " << result.errors;
+    EXPECT_EQ(ReadJson(fixture.output() / "plan.json")["quantizer"], quantizer);
+  }
+}
+
 TEST(Info, SaysSizesBeforeAnyWork) {
   const ProgramFixture fixture;
   const ProgramResult result =
