@@ -5,6 +5,7 @@
 // Kernels::gptq_tile (quant/kernels.h) against a type V of vector operations
 // (quant/decode_inl.h).
 
+#include <algorithm>
 #include <cstdint>
 
 #include "quant/decode_inl.h"
@@ -36,6 +37,10 @@ BITPACT_KERNEL_TARGET void GptqTileOf(const GptqTile& tile) {
   for (std::int64_t i = 0; i < tile.width; ++i) {
     const GptqLaneGrid& grid = *tile.grids[i];
     const float* coupling = tile.coupling + i * tile.width;
+    // Columns lie too far apart for the processor to foresee.
+    const std::int64_t soon = std::min(i + 8, tile.width - 1) * tile.stride;
+    __builtin_prefetch(tile.current + soon);
+    if (tile.original != nullptr) __builtin_prefetch(tile.original + soon);
     // Four sums at once: one alone would wait for each of its additions.
     typename V::Float sums[kParts][4];
     for (int p = 0; p < kParts; ++p) {

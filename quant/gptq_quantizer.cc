@@ -21,7 +21,7 @@
 namespace bitpact {
 namespace {
 
-constexpr std::int64_t kStripRows = 512;
+constexpr std::int64_t kStripRows = 256;
 
 std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -50,17 +50,22 @@ class Strip {
         cols_(task.weight.cols),
         first_(first),
         count_(count),
-        stride_((count + kGptqRows - 1) / kGptqRows * kGptqRows),
+        tiles_((count + kGptqRows - 1) / kGptqRows),
+        stride_((tiles_ | 1) * kGptqRows),
         current_(Size(cols_ * stride_)),
         residual_(Size(task.options.block_size * stride_)),
         codes_(Size(count * cols_)),
         // Rows that fill up the last tile have divisor infinity and scale 0.
-        grids_(Size(task.groups * stride_ / kGptqRows), EmptyGrid()) {
-    for (std::int64_t place = 0; place < cols_; ++place) {
-      const std::int64_t col = task.order[Size(place)];
-      for (std::int64_t row = 0; row < count; ++row) {
-        current_[Size(place * stride_ + row)] =
-            task.weight.data[Size((first + row) * cols_ + col)];
+        grids_(Size(task.groups * tiles_), EmptyGrid()) {
+    // A few rows at a time: reading down whole columns would miss the caches.
+    for (std::int64_t tile = 0; tile < count; tile += kGptqRows) {
+      const std::int64_t end = std::min(tile + kGptqRows, count);
+      for (std::int64_t place = 0; place < cols_; ++place) {
+        const std::int64_t col = task.order[Size(place)];
+        for (std::int64_t row = tile; row < end; ++row) {
+          current_[Size(place * stride_ + row)] =
+              task.weight.data[Size((first + row) * cols_ + col)];
+        }
       }
     }
     if (FormOf(task.options) == GptqForm::kLdlq) original_ = current_;
@@ -121,11 +126,11 @@ class Strip {
   }
 
   GptqLaneGrid& GridsOf(std::int64_t group, std::int64_t tile) {
-    return grids_[Size(group * (stride_ / kGptqRows) + tile)];
+    return grids_[Size(group * tiles_ + tile)];
   }
   [[nodiscard]] const GptqLaneGrid& GridsOf(std::int64_t group,
                                             std::int64_t tile) const {
-    return grids_[Size(group * (stride_ / kGptqRows) + tile)];
+    return grids_[Size(group * tiles_ + tile)];
   }
 
   // The weights that group `group` of a row is fitted to.
@@ -214,7 +219,7 @@ class Strip {
         residual_,
         std::span(current_).subspan(Size(end * stride_)),
         {.rows = cols_ - end,
-         .cols = stride_,
+         .cols = tiles_ * kGptqRows,
          .inner = width,
          .a_stride = cols_,
          .b_stride = stride_,
@@ -225,13 +230,16 @@ class Strip {
   std::int64_t cols_;
   std::int64_t first_;
   std::int64_t count_;
+  std::int64_t tiles_;
+  // Distance of two columns: an odd number of cache lines, or all columns would
+  // share a few sets of the first-level cache.
   std::int64_t stride_;
   // [cols, stride], in the order of places; original_ for kLdlq only.
   std::vector<float> current_;
   std::vector<float> original_;
   std::vector<float> residual_;      // [block_size, stride]
   std::vector<std::uint8_t> codes_;  // [count, cols], original columns
-  std::vector<GptqLaneGrid> grids_;  // [groups, stride / kGptqRows]
+  std::vector<GptqLaneGrid> grids_;  // [groups, tiles]
 };
 
 std::vector<std::int64_t> ColumnOrder(std::span<const float> hessian,
