@@ -82,7 +82,42 @@ BestMove BestSingle(const ReducedProblem& problem, const PlanState& state) {
   return best;
 }
 
+// BestPair when every group is one binary: the same answer from flat arrays.
+BestMove BestPairTwoWay(const ReducedProblem& problem, const PlanState& state) {
+  BestMove best{.value = -kNoGain * problem.scale};
+  const auto n = static_cast<std::size_t>(problem.NumVariables());
+  std::vector<double> delta(n);
+  std::vector<double> sign(n);
+  std::vector<std::int64_t> step(n, 0);
+  const bool has_limit = problem.NumResources() > 0;
+  for (std::size_t i = 0; i < n; ++i) {
+    const int group = static_cast<int>(i);
+    const int choice = 1 - state.Choice(group);
+    delta[i] = state.Delta(group, choice);
+    sign[i] = choice == 1 ? 1.0 : -1.0;
+    if (has_limit) step[i] = state.SizeDelta(0, group, choice);
+  }
+  const std::int64_t room = has_limit ? problem.limits[0] - state.use()[0] : 0;
+  std::vector<double> row(n);
+  for (std::size_t i = 0; i + 1 < n; ++i) {
+    std::fill(row.begin(), row.end(), 0.0);
+    problem.pairs.AddRow(static_cast<int>(i), sign[i], row);
+    for (std::size_t j = i + 1; j < n; ++j) {
+      const double value = delta[i] + delta[j] + sign[j] * row[j];
+      if (value >= best.value || step[i] + step[j] > room) continue;
+      const BestMove move{value,
+                          static_cast<int>(i),
+                          sign[i] > 0.0 ? 1 : 0,
+                          static_cast<int>(j),
+                          sign[j] > 0.0 ? 1 : 0};
+      if (FitsAfterBoth(problem, state, move)) best = move;
+    }
+  }
+  return best;
+}
+
 BestMove BestPair(const ReducedProblem& problem, const PlanState& state) {
+  if (problem.IsTwoWay()) return BestPairTwoWay(problem, state);
   BestMove best{.value = -kNoGain * problem.scale};
   ForEachMove(problem, state, 0, [&](int g, int c) {
     ForEachMove(problem, state, g + 1, [&](int h, int d) {

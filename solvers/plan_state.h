@@ -6,6 +6,7 @@
 // known in O(1), making it takes one pass over a matrix row.
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "solvers/reduced_problem.h"
@@ -37,6 +38,8 @@ class PlanState {
     const int variable = problem_.VariableOf(group, choice);
     return variable < 0 ? 0.0 : field_[static_cast<std::size_t>(variable)];
   }
+  // Field(group of v, choice of v) of every variable v.
+  [[nodiscard]] std::span<const double> fields() const { return field_; }
   // The objective's change if the group took the choice.
   [[nodiscard]] double Delta(int group, int choice) const {
     return Field(group, choice) - Field(group, Choice(group));
