@@ -11,6 +11,8 @@
 #endif
 #include "solvers/dp_solver.h"
 #include "solvers/enumerate_solver.h"
+#include "solvers/greedy_solver.h"
+#include "solvers/tabu_solver.h"
 #ifdef BITPACT_HAVE_GLPK
 #include "solvers/glpk_solver.h"
 #endif
@@ -61,6 +63,14 @@ constexpr auto kSolvers = std::to_array<Row>({
     {"anneal",
      "simulated annealing, any size, no bound",
      Construct<AnnealSolver>,
+     ""},
+    {"tabu",
+     "iterated tabu search, any size, no bound",
+     Construct<TabuSolver>,
+     ""},
+    {"greedy",
+     "best gain for the budget it takes, a rule of thumb without bound",
+     Construct<GreedySolver>,
      ""},
     {"branch-and-bound",
      "convex relaxation and reduced costs, exact, up to 2,048 binaries",
