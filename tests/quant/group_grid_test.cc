@@ -142,5 +142,29 @@ TEST(EncodeGroup, StaysWithinHalfAStepPlusRounding) {
   }
 }
 
+TEST(FitGroupGrid, SpreadsASymmetricRangeOverAllCodes) {
+  const std::vector<float> weights = {-1.5F, 0.5F};
+  const BitFormat format{2, 0, ScaleType::kFloat32, ZeroPointType::kNone};
+  const GroupGrid grid =
+      FitGroupGrid(format, weights, SymmetricRange::kAllCodes);
+  EXPECT_EQ(grid.scale, 1.0F);  // 2 * 1.5 / 3
+  EXPECT_EQ(grid.zero_point, 2.0F);
+  EXPECT_EQ(FitGroupGrid(format, weights).scale, 1.5F);  // 1.5 / 1
+}
+
+TEST(FitGroupGrid, IsNotStorableWhereAWeightIsNotFinite) {
+  const std::vector<float> weights = {
+      1.0F, std::numeric_limits<float>::quiet_NaN(), 2.0F};
+  for (const auto zero_point : {ZeroPointType::kNone,
+                                ZeroPointType::kUint8,
+                                ZeroPointType::kFloat16,
+                                ZeroPointType::kFloat32}) {
+    for (const auto scale : {ScaleType::kFloat16, ScaleType::kFloat32}) {
+      EXPECT_FALSE(
+          IsStorable(FitGroupGrid({4, 0, scale, zero_point}, weights)));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bitpact

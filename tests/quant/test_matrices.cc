@@ -60,6 +60,38 @@ std::vector<float> DequantizedReference(const PackedMatrix& matrix) {
   return values;
 }
 
+std::vector<float> CorrelatedHessian(std::int64_t cols,
+                                     std::int64_t tokens,
+                                     const std::string& name) {
+  std::vector<float> x = NormalFloats(tokens * cols, name);
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (std::int64_t c = 0; c < cols; ++c) {
+      const float before = c == 0 ? 0.0F : x[t * cols + c - 1];
+      const float size = 0.2F + static_cast<float>(c * 13 % 17) / 8.0F;
+      x[t * cols + c] = 0.7F * before + size * x[t * cols + c];
+    }
+  }
+  std::vector<float> hessian(static_cast<std::size_t>(cols * cols));
+  for (std::int64_t i = 0; i < cols; ++i) {
+    for (std::int64_t j = 0; j < cols; ++j) {
+      double sum = 0.0;
+      for (std::int64_t t = 0; t < tokens; ++t) {
+        sum += static_cast<double>(x[t * cols + i]) *
+               static_cast<double>(x[t * cols + j]);
+      }
+      hessian[i * cols + j] =
+          static_cast<float>(2.0 * sum / static_cast<double>(tokens));
+    }
+  }
+  return hessian;
+}
+
+std::vector<float> Identity(std::int64_t cols, float value) {
+  std::vector<float> hessian(static_cast<std::size_t>(cols * cols), 0.0F);
+  for (std::int64_t i = 0; i < cols; ++i) hessian[i * cols + i] = value;
+  return hessian;
+}
+
 std::vector<double> ProductTolerances(std::span<const float> x,
                                       std::span<const float> w,
                                       std::int64_t tokens,

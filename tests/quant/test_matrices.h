@@ -28,6 +28,15 @@ std::vector<BitFormat> FormatsWithGroup(int group_size);
 // The whole matrix by the plain reference.
 std::vector<float> DequantizedReference(const PackedMatrix& matrix);
 
+// H = 2/tokens * sum x x^T, [cols, cols], of inputs whose columns are
+// correlated and differ in size, as activations do; fixed by `name`.
+std::vector<float> CorrelatedHessian(std::int64_t cols,
+                                     std::int64_t tokens,
+                                     const std::string& name);
+
+// `value` on the diagonal, 0 elsewhere.
+std::vector<float> Identity(std::int64_t cols, float value);
+
 // For each y = x * w^T: how far a float32 sum in any order, fused or not, may
 // lie from the exact one. With u = 2^-24 the error is at most
 // n*u / (1 - n*u) * sum |x_i w_i| for n = in products and sums (Higham,
