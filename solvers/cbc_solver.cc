@@ -1,17 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/cbc_solver.h"
 
-#include <algorithm>
-#include <array>
-#include <cmath>
-#include <cstddef>
-#include <cstdio>
 #include <limits>
-#include <span>
 #include <string>
 
 #include "solvers/cbc_backend.h"
-#include "solvers/convex_model.h"
 #include "solvers/incumbent_recorder.h"
 #include "solvers/linearized_solve.h"
 #include "solvers/outer_approximation.h"
@@ -24,29 +17,6 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The shift needs a dense matrix and its eigenvalues.
 constexpr int kMostOuterBinaries = 2048;
-
-// Up to this share of the rows' norms (0.8 for a covariance of 64 units with
-// common factors, near 2 for random signs) the convexified objective stays
-// close to the real one between its plans.
-constexpr double kMostShiftShare = 1.0;
-// So few binaries that presolve leaves little in any case.
-constexpr int kAlwaysOuter = 40;
-
-// The largest shift of the diagonal, each as a share of its row's norm.
-double ShiftShare(const ReducedProblem& reduced) {
-  const ConvexModel model =
-      MakeConvexModel(reduced, FullDomain(reduced), Shift::kScaled, {});
-  double share = 0.0;
-  for (int i = 0; i < model.NumVariables(); ++i) {
-    const std::span<const double> row = model.Row(i);
-    const double diagonal = row[static_cast<std::size_t>(i)];
-    double sum = 0.0;
-    for (const double value : row) sum += value * value;
-    const double norm = std::sqrt(std::max(0.0, sum - diagonal * diagonal));
-    if (norm > 0.0) share = std::max(share, diagonal / norm);
-  }
-  return share;
-}
 
 // A form and why.
 struct Choice {
@@ -65,16 +35,9 @@ Choice Choose(const AllocationProblem& problem) {
             "chosen: " + std::to_string(reduced.NumVariables()) +
                 " binaries are too many for the shift"};
   }
-  const double share = ShiftShare(reduced);
-  std::array<char, 32> shown{};
-  std::snprintf(shown.data(), shown.size(), "%.2g", share);
-  const std::string curvature = std::string("chosen: the shift takes ") +
-                                shown.data() + " of the pair rows' norm, ";
-  if (share <= kMostShiftShare || reduced.NumVariables() <= kAlwaysOuter) {
-    return {CbcForm::kOuterApproximation,
-            curvature + "so the convex bound is worth its while"};
-  }
-  return {CbcForm::kGlover, curvature + "too much for the convex bound"};
+  return {CbcForm::kOuterApproximation,
+          "chosen: its bound starts at the convex relaxation's, the "
+          "linearizations' far below"};
 }
 
 LinearForm LinearFormOf(CbcForm form) {

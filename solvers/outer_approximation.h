@@ -56,7 +56,7 @@ struct OuterApproximation {
       relax;
   OuterStart start = OuterStart::kAnneal;
   // Up to here what presolve leaves is linearized whole.
-  int most_core_binaries = 40;
+  int most_core_binaries = 90;
 };
 
 struct OuterOutcome {

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <memory>
 #include <stop_token>
@@ -36,13 +37,15 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 std::vector<std::string> TestedSolvers() {
   std::vector<std::string> names = SolverNames();
   names.emplace_back("template");
+  // A call of CBC takes milliseconds whatever its model: it has a program of
+  // its own.
+  const auto is_cbc = [](const std::string& name) {
+    return name.starts_with("cbc");
+  };
 #ifdef BITPACT_CONFORMANCE_OF_CBC
-  std::erase_if(
-      names, [](const std::string& name) { return !name.starts_with("cbc"); });
+  std::erase_if(names, std::not_fn(is_cbc));
 #else
-  // A call of CBC takes milliseconds whatever its model: a program of its own.
-  std::erase_if(
-      names, [](const std::string& name) { return name.starts_with("cbc"); });
+  std::erase_if(names, is_cbc);
 #endif
   return names;
 }
