@@ -23,6 +23,7 @@ std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 void StoreNumbers(std::span<const float> values,
                   bool is_half,
                   std::span<std::byte> bytes) {
+  if (values.empty()) return;  // memcpy takes no null pointers
   if (!is_half) {
     std::memcpy(bytes.data(), values.data(), values.size_bytes());
     return;
