@@ -58,7 +58,7 @@ struct GptqOptions {
   // changes speed only (and rounding).
   std::int64_t block_size = 128;
   // The default pair makes the smallest layer errors: on synthetic layers with
-  // correlated inputs 5..30% below natural order with kCurrent grids (the
+  // correlated inputs 2..40% below natural order with kCurrent grids (the
   // reference's default), half and less with outlier inputs.
   bool activation_order = true;
   GptqGridSource grid_source = GptqGridSource::kOriginal;
