@@ -311,12 +311,7 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    recorder.RaiseBound(kInfinity);
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumVariables() > kMostBinaries) {
     return Fail(ErrorCode::kUnsupported,
                 "branch-and-bound: " + std::to_string(reduced.NumVariables()) +

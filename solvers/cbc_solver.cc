@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/cbc_solver.h"
 
-#include <limits>
 #include <string>
 
 #include "solvers/cbc_backend.h"
@@ -14,7 +13,6 @@
 namespace bitpact {
 namespace {
 
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // The shift needs a dense matrix and its eigenvalues.
 constexpr int kMostOuterBinaries = 2048;
 
@@ -52,12 +50,7 @@ Expected<SolveResult> SolveOuter(const std::string& name,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    recorder.RaiseBound(kInfinity);
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumGroups() == 0) {
     recorder.Offer(reduced.Expand({}));
     recorder.RaiseBound(recorder.Best());

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <limits>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -163,12 +162,7 @@ Expected<SolveResult> DpSolver::Solve(const AllocationProblem& problem,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    recorder.RaiseBound(std::numeric_limits<double>::infinity());
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   const std::vector<std::vector<int>> clusters = FindClusters(reduced);
   const std::string why_not = WhyNot(reduced, clusters);
   if (!why_not.empty()) {

@@ -288,18 +288,17 @@ Expected<SolveResult> EnumerateSolver::Solve(const AllocationProblem& problem,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
+  const std::string too_large = TooLarge(reduced);
+  if (!too_large.empty()) return Fail(ErrorCode::kUnsupported, too_large);
   Search search{.problem = reduced,
                 .clock = clock,
                 .recorder = recorder,
                 .best = BestPlans(reduced, options.pool_size)};
-  if (!reduced.infeasible) {
-    const std::string too_large = TooLarge(reduced);
-    if (!too_large.empty()) return Fail(ErrorCode::kUnsupported, too_large);
-    if (reduced.IsTwoWay()) {
-      SweepGrayCode(search);
-    } else {
-      DepthFirst(search).Run();
-    }
+  if (reduced.IsTwoWay()) {
+    SweepGrayCode(search);
+  } else {
+    DepthFirst(search).Run();
   }
   const bool is_complete = search.limit == Limit::kNone;
   search.best.OfferAll(recorder);
@@ -309,7 +308,6 @@ Expected<SolveResult> EnumerateSolver::Solve(const AllocationProblem& problem,
                             : std::numeric_limits<double>::infinity());
   }
   SolveResult result = recorder.Finish(search.limit);
-  if (reduced.infeasible) result.detail = *reduced.infeasible;
   result.stats.nodes = search.nodes;
   result.stats.iterations = search.nodes;
   return result;

@@ -79,12 +79,7 @@ Expected<SolveResult> GreedySolver::Solve(const AllocationProblem& problem,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    recorder.RaiseBound(std::numeric_limits<double>::infinity());
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   PlanState state(reduced);
   Limit limit = Limit::kNone;
   std::int64_t moves = 0;

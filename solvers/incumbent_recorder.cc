@@ -71,4 +71,11 @@ SolveResult IncumbentRecorder::Finish(Limit limit) const {
   return result;
 }
 
+SolveResult IncumbentRecorder::Infeasible(const std::string& reason) {
+  RaiseBound(std::numeric_limits<double>::infinity());
+  SolveResult result = Finish(Limit::kNone);
+  result.detail = reason;
+  return result;
+}
+
 }  // namespace bitpact

@@ -8,6 +8,7 @@
 // of here is reported. Not thread-safe.
 
 #include <limits>
+#include <string>
 #include <vector>
 
 #include "solvers/allocation_problem.h"
@@ -51,6 +52,10 @@ class IncumbentRecorder {
   // kOptimal when the gap is closed, else kFeasible or, without an incumbent,
   // kNoSolutionFound (kInfeasible when the bound is +infinity).
   [[nodiscard]] SolveResult Finish(Limit limit) const;
+
+  // The result when folding alone proves that no plan exists: raises the bound
+  // to +infinity, which is how infeasibility is claimed, and says why.
+  [[nodiscard]] SolveResult Infeasible(const std::string& reason);
 
  private:
   void Trace();

@@ -49,12 +49,7 @@ Expected<SolveResult> SolveLinearized(const LinearizedSolver& solver,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    recorder.RaiseBound(kInfinity);
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumGroups() == 0) {
     recorder.Offer(reduced.Expand({}));
     recorder.RaiseBound(recorder.Best());

@@ -2,7 +2,6 @@
 #include "solvers/solver_template.h"
 
 #include <cstdint>
-#include <limits>
 #include <string>
 
 #include "core/random.h"
@@ -45,13 +44,7 @@ Expected<SolveResult> SolverTemplate::Solve(const AllocationProblem& problem,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    // A bound of +infinity is how infeasibility is claimed.
-    recorder.RaiseBound(std::numeric_limits<double>::infinity());
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   PlanState state(reduced);
   std::int64_t nodes = 0;
   Limit limit = Limit::kNone;

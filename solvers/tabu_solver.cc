@@ -213,12 +213,7 @@ Expected<SolveResult> TabuSolver::Solve(const AllocationProblem& problem,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
-  if (reduced.infeasible) {
-    recorder.RaiseBound(std::numeric_limits<double>::infinity());
-    SolveResult result = recorder.Finish(Limit::kNone);
-    result.detail = *reduced.infeasible;
-    return result;
-  }
+  if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumGroups() == 0) {
     recorder.Offer(reduced.Expand({}));
     return recorder.Finish(Limit::kNone);
