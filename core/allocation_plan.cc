@@ -1,65 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/allocation_plan.h"
 
-#include <set>
 #include <utility>
 
 #include "core/check.h"
 #include "core/json_file.h"
+#include "core/unit_json.h"
 
 namespace bitpact {
 namespace {
 
 constexpr const char* kFormat = "bitpact.plan";
 constexpr int kVersion = 1;
-// Far above any model in use, low enough that all sizes fit in 64 bits.
-constexpr std::int64_t kLargestDimension = std::int64_t{1} << 30U;
-constexpr std::int64_t kMostWeights = std::int64_t{1} << 50U;
 
-// What the units read so far hold.
-struct Seen {
-  std::set<std::string> tensors;
-  std::int64_t weights = 0;
-};
-
-Expected<Unit> ReadUnit(const JsonReader& reader, Seen& seen) {
-  Unit unit;
-  Expected<std::string> name = reader.String("name");
-  if (!name) return tl::unexpected(name.error());
-  unit.name = *name;
-  const Expected<std::vector<JsonReader>> matrices = reader.Array("matrices");
-  if (!matrices) return tl::unexpected(matrices.error());
-  for (const JsonReader& item : *matrices) {
-    UnitMatrix matrix;
-    Expected<std::string> tensor = item.String("tensor");
-    if (!tensor) return tl::unexpected(tensor.error());
-    matrix.tensor = *tensor;
-    if (!seen.tensors.insert(matrix.tensor).second) {
-      return tl::unexpected(
-          item.Violation("each tensor belongs to one unit only"));
-    }
-    const auto rows = item.Integer("rows", 1, kLargestDimension);
-    if (!rows) return tl::unexpected(rows.error());
-    const auto cols = item.Integer("cols", 1, kLargestDimension);
-    if (!cols) return tl::unexpected(cols.error());
-    matrix.rows = *rows;
-    matrix.cols = *cols;
-    seen.weights += matrix.rows * matrix.cols;
-    if (seen.weights > kMostWeights) {
-      return tl::unexpected(
-          item.Violation("all matrices together have at most 2^50 weights"));
-    }
-    unit.matrices.push_back(matrix);
-  }
-  if (unit.matrices.empty()) {
-    return tl::unexpected(reader.Violation("a unit has at least one matrix"));
-  }
-  return unit;
-}
-
-Expected<PlannedUnit> ReadPlannedUnit(const JsonReader& reader, Seen& seen) {
+Expected<PlannedUnit> ReadPlannedUnit(const JsonReader& reader,
+                                      UnitReader& units) {
   PlannedUnit planned;
-  Expected<Unit> unit = ReadUnit(reader, seen);
+  Expected<Unit> unit = units.Read(reader);
   if (!unit) return tl::unexpected(unit.error());
   planned.unit = std::move(*unit);
   const Expected<std::string> format = reader.String("format");
@@ -112,17 +69,11 @@ Expected<void> WritePlan(const std::filesystem::path& file,
                          const std::map<std::string, std::string>& inputs) {
   Json units = Json::array();
   for (const PlannedUnit& planned : plan.units) {
-    Json matrices = Json::array();
-    for (const UnitMatrix& matrix : planned.unit.matrices) {
-      matrices.push_back({{"tensor", matrix.tensor},
-                          {"rows", matrix.rows},
-                          {"cols", matrix.cols}});
-    }
     units.push_back({{"name", planned.unit.name},
                      {"format", FormatName(planned.format.base)},
                      {"fit_group_size", planned.format.fit_group_size},
                      {"size_bytes", planned.size_bytes},
-                     {"matrices", matrices}});
+                     {"matrices", MatricesToJson(planned.unit)}});
   }
   const Json body = {{"quantizer", plan.quantizer},
                      {"size_bytes", plan.size_bytes},
@@ -147,14 +98,10 @@ Expected<AllocationPlan> ReadPlan(const std::filesystem::path& file) {
   plan.quantizer = *quantizer;
   const Expected<std::vector<JsonReader>> units = json->root().Array("units");
   if (!units) return tl::unexpected(units.error());
-  std::set<std::string> names;
-  Seen seen;
+  UnitReader unit_reader;
   for (const JsonReader& item : *units) {
-    Expected<PlannedUnit> planned = ReadPlannedUnit(item, seen);
+    Expected<PlannedUnit> planned = ReadPlannedUnit(item, unit_reader);
     if (!planned) return tl::unexpected(planned.error());
-    if (!names.insert(planned->unit.name).second) {
-      return tl::unexpected(item.Violation("unit names are unique"));
-    }
     plan.size_bytes += planned->size_bytes;
     plan.weights += WeightCount(planned->unit);
     plan.units.push_back(std::move(*planned));

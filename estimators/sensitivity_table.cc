@@ -2,27 +2,16 @@
 #include "estimators/sensitivity_table.h"
 
 #include <limits>
-#include <set>
 #include <utility>
 
 #include "core/json_file.h"
+#include "core/unit_json.h"
 
 namespace bitpact {
 namespace {
 
 constexpr const char* kFormat = "bitpact.sensitivities";
 constexpr int kVersion = 1;
-constexpr std::int64_t kLargestDimension = std::int64_t{1} << 30U;
-
-Json ToJson(const Unit& unit) {
-  Json matrices = Json::array();
-  for (const UnitMatrix& matrix : unit.matrices) {
-    matrices.push_back({{"tensor", matrix.tensor},
-                        {"rows", matrix.rows},
-                        {"cols", matrix.cols}});
-  }
-  return matrices;
-}
 
 Json ToJson(const SensitivityTable& table) {
   Json formats = Json::array();
@@ -38,7 +27,7 @@ Json ToJson(const SensitivityTable& table) {
     if (!surrogate.linear_standard_error.empty()) {
       unit["cost_standard_error_nats"] = surrogate.linear_standard_error[u];
     }
-    unit["matrices"] = ToJson(table.units[u]);
+    unit["matrices"] = MatricesToJson(table.units[u]);
     units.push_back(std::move(unit));
   }
   Json pairs = Json::array();
@@ -161,29 +150,6 @@ Expected<void> ReadFormats(const JsonReader& root, SensitivityTable& table) {
   return {};
 }
 
-Expected<Unit> ReadUnit(const JsonReader& reader) {
-  Unit unit;
-  Fields fields(reader);
-  fields.String("name", unit.name);
-  const Expected<void> done = fields.Done();
-  if (!done) return tl::unexpected(done.error());
-  const auto matrices = reader.Array("matrices");
-  if (!matrices) return tl::unexpected(matrices.error());
-  for (const JsonReader& item : *matrices) {
-    const Expected<std::string> tensor = item.String("tensor");
-    if (!tensor) return tl::unexpected(tensor.error());
-    const auto rows = item.Integer("rows", 1, kLargestDimension);
-    if (!rows) return tl::unexpected(rows.error());
-    const auto cols = item.Integer("cols", 1, kLargestDimension);
-    if (!cols) return tl::unexpected(cols.error());
-    unit.matrices.push_back({*tensor, *rows, *cols});
-  }
-  if (unit.matrices.empty()) {
-    return tl::unexpected(reader.Violation("a unit has at least one matrix"));
-  }
-  return unit;
-}
-
 Expected<std::vector<double>> ReadCosts(const JsonReader& unit,
                                         const char* key,
                                         std::size_t options) {
@@ -199,13 +165,10 @@ Expected<void> ReadUnits(const JsonReader& root, SensitivityTable& table) {
   const auto units = root.Array("units");
   if (!units) return tl::unexpected(units.error());
   Surrogate& surrogate = table.estimate.surrogate;
-  std::set<std::string> names;
+  UnitReader unit_reader;
   for (const JsonReader& item : *units) {
-    Expected<Unit> unit = ReadUnit(item);
+    Expected<Unit> unit = unit_reader.Read(item);
     if (!unit) return tl::unexpected(unit.error());
-    if (!names.insert(unit->name).second) {
-      return tl::unexpected(item.Violation("unit names are unique"));
-    }
     table.units.push_back(std::move(*unit));
     auto costs = ReadCosts(item, "cost_nats", table.formats.size());
     if (!costs) return tl::unexpected(costs.error());
