@@ -101,6 +101,38 @@ struct OptionUse {
   std::string used;
 };
 
+// What anybody needs to derive a bound of the whole problem again. All in terms
+// of Reduce(problem) (solvers/reduced_problem.h), n variables, R resources:
+//
+//   f(z) = constant + linear'z + z'Qz / 2,  Q = pairs, symmetric, no diagonal.
+//
+// For binary z with at most one 1 a group, z_v z_v = z_v and z_v z_w = 0 inside
+// a group, so with S = Q + diag(shift) + the group pairs (each at both of its
+// places)
+//
+//   f(z) = constant + (linear - shift/2)'z + z'Sz / 2.
+//
+// If S is positive semidefinite the right side is convex, so with g = linear -
+// shift/2 + S point and f_S(point) the right side at the point, every feasible
+// z has f(z) >= f_S(point) - g'point - multipliers'limits
+//     + sum over groups of min(0, least g_v + multipliers'sizes_v of its v)
+//   >= bound.
+//
+// Three things to check, then: the shapes and multipliers >= 0; S is positive
+// semidefinite (solvers leave 4 n epsilon times the largest row sum of S as a
+// margin, so a Cholesky factorization in long double succeeds); the formula
+// reaches `bound`. Made before anything that depends on an incumbent, so it
+// holds for all plans; the result's own bound is usually higher.
+struct RootCertificate {
+  std::vector<double> shift;  // n
+  // Coefficients inside groups; first and second are reduced variables.
+  std::vector<PairTerm> group_pairs;
+  std::vector<double> multipliers;  // R, >= 0
+  std::vector<double> point;        // n, finite; any point will do
+  // Lowered against rounding by the solver.
+  double bound = -std::numeric_limits<double>::infinity();
+};
+
 // Born as "never ran".
 struct SolveResult {
   std::string solver;  // name of who answered, "auto" included
@@ -118,6 +150,8 @@ struct SolveResult {
   // `enumerate` promises that they are the best of all.
   std::vector<ScoredPlan> pool;
   std::vector<TracePoint> trace;  // times ascend
+  // From solvers that bound by convexification, when the root was reached.
+  std::optional<RootCertificate> root_certificate;
   SolveStats stats;
   std::map<std::string, OptionUse> options;
 
