@@ -5,24 +5,28 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 #include "Eigen/Dense"
 #include "core/check.h"
-#include "core/random.h"
+#include "solvers/convex_shift.h"
 
 namespace bitpact {
 namespace {
 
-using Matrix =
-    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Matrix = Eigen::MatrixXd;
 using Vector = Eigen::VectorXd;
 
-constexpr int kMixingSweeps = 200;
-constexpr double kMixingTolerance = 1e-7;
 constexpr double kRounding = 1e-12;
+// Rows of one group that differ from multiples of each other by less, relative
+// to their norm, become one coordinate.
+constexpr double kLadderTolerance = 1e-13;
 
-// Everything but the shift: what the domain leaves, compressed.
-ConvexModel Compress(const ReducedProblem& problem, const Domain& domain) {
+// Everything but coordinates and shift: what the domain leaves, compressed.
+// `pairs` becomes the pairs of its variables, n x n.
+ConvexModel Compress(const ReducedProblem& problem,
+                     const Domain& domain,
+                     Matrix& pairs) {
   ConvexModel model;
   model.constant = problem.constant;
   model.limits = problem.limits;
@@ -62,7 +66,8 @@ ConvexModel Compress(const ReducedProblem& problem, const Domain& domain) {
   }
   const std::size_t n = kept.size();
   model.sizes.assign(problem.sizes.size(), std::vector<std::int64_t>(n));
-  model.matrix.assign(n * n, 0.0);
+  const auto size = static_cast<Eigen::Index>(n);
+  pairs.setZero(size, size);
   std::vector<int> position(linear.size(), -1);
   for (std::size_t i = 0; i < n; ++i) {
     position[static_cast<std::size_t>(kept[i])] = static_cast<int>(i);
@@ -75,64 +80,132 @@ ConvexModel Compress(const ReducedProblem& problem, const Domain& domain) {
     }
     problem.pairs.ForEachInRow(kept[i], [&](int w, double value) {
       const int j = position[static_cast<std::size_t>(w)];
-      if (j >= 0) model.matrix[i * n + static_cast<std::size_t>(j)] = value;
+      if (j >= 0) pairs(j, static_cast<Eigen::Index>(i)) = value;
     });
   }
   return model;
 }
 
-double LeastEigenvalue(const Matrix& matrix) {
-  const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(
-      matrix, Eigen::EigenvaluesOnly);
-  return solver.eigenvalues()(0);
-}
-
-Vector ScaledShift(const Matrix& q) {
-  Vector scale = q.rowwise().norm();
-  const double largest = scale.maxCoeff();
-  if (largest == 0.0) return Vector::Zero(q.rows());
-  // A variable with (almost) no pairs must not be divided by zero.
-  scale = scale.cwiseMax(1e-9 * largest);
-  const Vector root = scale.cwiseSqrt().cwiseInverse();
-  const Matrix balanced = root.asDiagonal() * q * root.asDiagonal();
-  return std::max(0.0, -LeastEigenvalue(balanced)) * scale;
-}
-
-// Unit vectors v_0 .. v_n minimise sum over i < j of A_ij v_i.v_j, where A
-// comes from f by z = (1 + v_0.v) / 2; v_0 is the first coordinate. At the
-// optimum A + diag(|g_i|) is positive semidefinite with g_i = sum over j of
-// A_ij v_j.
-Vector SemidefiniteShift(const Matrix& q, const Vector& cost) {
-  const Eigen::Index n = q.rows();
-  const auto rank = static_cast<Eigen::Index>(std::ceil(
-                        std::sqrt(2.0 * static_cast<double>(n + 1)))) +
-                    1;
-  const Vector c = 0.5 * cost + 0.25 * q.rowwise().sum();
-  RandomStream stream(1, "solvers/mixing_method");
-  Matrix v(n, rank);
-  for (Eigen::Index i = 0; i < n; ++i) {
-    for (Eigen::Index r = 0; r < rank; ++r) v(i, r) = stream.Normal();
-    v.row(i).normalize();
+// Numbers u with (row of v) = u * (row of the pivot) for all variables v of a
+// group; empty when there are none.
+std::vector<double> LadderOf(const Matrix& pairs,
+                             const ConvexModel::Group& group,
+                             Eigen::Index& pivot) {
+  const Eigen::Index count = group.NumChoices() - 1;
+  const auto rows = pairs.middleCols(group.first, count);
+  const double norm = rows.colwise().norm().maxCoeff(&pivot);
+  std::vector<double> ladder(static_cast<std::size_t>(count), 1.0);
+  if (count == 1) return ladder;
+  const auto unit = rows.col(pivot);
+  for (Eigen::Index c = 0; c < count; ++c) {
+    const double u =
+        norm > 0.0 ? unit.dot(rows.col(c)) / unit.squaredNorm() : 0.0;
+    if ((rows.col(c) - u * unit).norm() > kLadderTolerance * norm) return {};
+    ladder[static_cast<std::size_t>(c)] = c == pivot ? 1.0 : u;
   }
-  Vector norms = Vector::Zero(n);
-  Eigen::RowVectorXd g(rank);
-  for (int sweep = 0; sweep < kMixingSweeps; ++sweep) {
-    double moved = 0.0;
-    for (Eigen::Index i = 0; i < n; ++i) {
-      g.noalias() = 0.25 * (q.row(i) * v);
-      g(0) += c(i);
-      norms(i) = g.norm();
-      if (norms(i) == 0.0) continue;
-      g /= -norms(i);
-      moved = std::max(moved, (g - v.row(i)).squaredNorm());
-      v.row(i) = g;
+  return ladder;
+}
+
+// Fills coordinates and curvature (still K); returns the blocks. What the
+// ladders miss of the pairs is added to `missed`.
+std::vector<CoordinateBlock> MakeCoordinates(const Matrix& pairs,
+                                             ConvexModel& model,
+                                             Matrix& k,
+                                             double& missed) {
+  std::vector<CoordinateBlock> blocks;
+  std::vector<Eigen::Index> source;  // variable that stands for a coordinate
+  for (const ConvexModel::Group& group : model.groups) {
+    const auto first = static_cast<Eigen::Index>(source.size());
+    Eigen::Index pivot = 0;
+    const std::vector<double> ladder = LadderOf(pairs, group, pivot);
+    for (int c = 0; c + 1 < group.NumChoices(); ++c) {
+      if (ladder.empty() || c == 0) {
+        source.push_back(group.first + (ladder.empty() ? c : pivot));
+      }
+      model.coordinate.push_back(static_cast<int>(source.size()) - 1);
+      model.factor.push_back(
+          ladder.empty() ? 1.0 : ladder[static_cast<std::size_t>(c)]);
     }
-    if (moved < kMixingTolerance) break;
+    blocks.push_back({first, static_cast<Eigen::Index>(source.size()) - first});
   }
-  return 4.0 * norms;
+  const auto m = static_cast<Eigen::Index>(source.size());
+  model.num_coordinates = static_cast<int>(m);
+  k = pairs(source, source);
+  for (Eigen::Index w = 0; w < pairs.cols(); ++w) {
+    const auto j = static_cast<std::size_t>(w);
+    for (Eigen::Index v = 0; v < w; ++v) {
+      const auto i = static_cast<std::size_t>(v);
+      missed += std::abs(pairs(v, w) -
+                         model.factor[i] * model.factor[j] *
+                             k(model.coordinate[i], model.coordinate[j]));
+    }
+  }
+  return blocks;
+}
+
+// What the semidefinite shift needs to know: open choices of each coordinate.
+std::vector<ShiftGroup> MakeShiftGroups(const ConvexModel& model,
+                                        std::span<const double> multipliers) {
+  std::vector<ShiftGroup> groups;
+  for (const ConvexModel::Group& group : model.groups) {
+    for (int v = group.first; v < group.first + group.NumChoices() - 1; ++v) {
+      const auto i = static_cast<std::size_t>(v);
+      const auto k = static_cast<std::size_t>(model.coordinate[i]);
+      if (k == groups.size()) {
+        ShiftGroup next;
+        next.coordinate = static_cast<Eigen::Index>(k);
+        if (group.has_reference || !model.IsLadder(group)) {
+          next.factor.push_back(0.0);
+          next.cost.push_back(0.0);
+        }
+        groups.push_back(std::move(next));
+      }
+      double cost = model.linear[i];
+      for (std::size_t r = 0; r < multipliers.size(); ++r) {
+        cost += multipliers[r] * static_cast<double>(model.sizes[r][i]);
+      }
+      groups[k].factor.push_back(model.factor[i]);
+      groups[k].cost.push_back(cost);
+    }
+  }
+  return groups;
+}
+
+// Adds to the diagonal what is missing for positive semidefinite, including
+// what rounding may hide.
+void MendShift(const Matrix& k, Matrix& shift) {
+  const Eigen::Index m = k.rows();
+  Vector scale = shift.diagonal().cwiseAbs();
+  const double largest = std::max(scale.maxCoeff(), 1e-300);
+  scale = scale.cwiseMax(1e-6 * largest);
+  const Vector root = scale.cwiseSqrt().cwiseInverse();
+  const Matrix balanced = root.asDiagonal() * (k + shift) * root.asDiagonal();
+  const double norm = balanced.cwiseAbs().rowwise().sum().maxCoeff();
+  const double slack = 4.0 * std::numeric_limits<double>::epsilon() *
+                       static_cast<double>(m) * norm;
+  const double missing = slack - LeastEigenvalue(balanced);
+  if (missing > 0.0) shift.diagonal() += missing * scale;
 }
 
 }  // namespace
+
+void ConvexModel::AddCurvature(std::span<const double> point,
+                               std::span<double> gradient) const {
+  const auto m = static_cast<std::size_t>(num_coordinates);
+  std::vector<double> p(m, 0.0);
+  std::vector<double> pull(m, 0.0);
+  for (std::size_t v = 0; v < point.size(); ++v) {
+    p[static_cast<std::size_t>(coordinate[v])] += factor[v] * point[v];
+  }
+  for (std::size_t i = 0; i < m; ++i) {
+    if (p[i] == 0.0) continue;
+    const double* row = curvature.data() + i * m;
+    for (std::size_t j = 0; j < m; ++j) pull[j] += p[i] * row[j];
+  }
+  for (std::size_t v = 0; v < point.size(); ++v) {
+    gradient[v] += factor[v] * pull[static_cast<std::size_t>(coordinate[v])];
+  }
+}
 
 Domain FullDomain(const ReducedProblem& problem) {
   Domain domain;
@@ -147,38 +220,34 @@ ConvexModel MakeConvexModel(const ReducedProblem& problem,
                             const Domain& domain,
                             Shift shift,
                             std::span<const double> multipliers) {
-  ConvexModel model = Compress(problem, domain);
+  Matrix pairs;
+  ConvexModel model = Compress(problem, domain, pairs);
   const Eigen::Index n = model.NumVariables();
   if (n == 0) return model;
-  Eigen::Map<Matrix> q(model.matrix.data(), n, n);
   Eigen::Map<Vector> linear(model.linear.data(), n);
-  const double magnitude =
-      std::abs(model.constant) + linear.cwiseAbs().sum() + q.cwiseAbs().sum();
-  Vector d;
+  double magnitude = std::abs(model.constant) + linear.cwiseAbs().sum() +
+                     pairs.cwiseAbs().sum();
+  double missed = 0.0;
+  Matrix k;
+  const std::vector<CoordinateBlock> blocks =
+      MakeCoordinates(pairs, model, k, missed);
+  Matrix d;
   if (shift == Shift::kScaled) {
-    d = ScaledShift(q);
+    d = ScaledShift(k, blocks);
   } else {
-    Vector cost = linear;
-    for (std::size_t k = 0; k < multipliers.size(); ++k) {
-      for (Eigen::Index i = 0; i < n; ++i) {
-        cost(i) +=
-            multipliers[k] *
-            static_cast<double>(model.sizes[k][static_cast<std::size_t>(i)]);
-      }
-    }
-    d = SemidefiniteShift(q, cost);
+    d = SemidefiniteShift(k, MakeShiftGroups(model, multipliers)).asDiagonal();
   }
-  // Whatever the method left, including its own rounding, is shifted away.
-  Matrix shifted = q;
-  shifted.diagonal() += d;
-  const double norm = shifted.cwiseAbs().rowwise().sum().maxCoeff();
-  const double slack = 4.0 * std::numeric_limits<double>::epsilon() *
-                       static_cast<double>(n) * norm;
-  const double missing = slack - LeastEigenvalue(shifted);
-  if (missing > 0.0) d.array() += missing;
-  q.diagonal() += d;
-  linear -= 0.5 * d;
-  model.rounding = kRounding * (magnitude + d.cwiseAbs().sum());
+  MendShift(k, d);
+  k += d;
+  for (Eigen::Index v = 0; v < n; ++v) {
+    const auto i = static_cast<std::size_t>(v);
+    const Eigen::Index at = model.coordinate[i];
+    const double moved = 0.5 * model.factor[i] * model.factor[i] * d(at, at);
+    linear(v) -= moved;
+    magnitude += moved;
+  }
+  model.curvature.assign(k.data(), k.data() + k.size());
+  model.rounding = kRounding * magnitude + missed;
   return model;
 }
 

@@ -2,25 +2,26 @@
 #ifndef BITPACT_SOLVERS_CONVEX_MODEL_H_
 #define BITPACT_SOLVERS_CONVEX_MODEL_H_
 
-// A reduced problem made convex without changing it. Because z * z = z for a
-// binary, any d gives the same values at binary points:
+// A reduced problem made convex without changing it, in few coordinates.
 //
-//   f(z) = constant + linear'z + z'Qz / 2                  (Q without diagonal)
-//        = constant + (linear - d/2)'z + z'(Q + diag(d))z / 2,
+// COORDINATES. Options of one group often differ only in how strongly they act:
+// all pairs of group g with h are K_gh u_b u_c with one number u a choice (the
+// marginals of a bit ladder). Such a group is one coordinate p_g = sum u_b z_b;
+// any other group has one for every variable. With p = the coordinates of z,
 //
-// and with Q + diag(d) positive semidefinite the right side is convex and a
-// lower bound in between. Less d is a tighter bound, so both choices below sit
-// on the border of the semidefinite cone:
+//   f(z) = constant + linear'z + p'Kp / 2      (K without blocks inside
+//   groups).
 //
-// * kScaled: d = t * s, s the 2-norms of Q's rows, t the least that works (one
-//   symmetric eigenvalue).
-// * kSemidefinite: d from the semidefinite relaxation of
-//   min f(z) + multipliers'(sizes z), solved by the mixing method (Wang, Chang
-//   & Kolter 2017, low-rank coordinate descent), as in Billionnet & Elloumi's
-//   quadratic convex reformulation (2007); what the method leaves of negative
-//   curvature is then shifted away, so the result is convex whatever the
-//   method's accuracy. A better bound at the root, but more variables stay
-//   fractional; indispensable when Q is far from semidefinite.
+// SHIFT. At most one z of a group is 1, so p_k p_l inside a group is what the
+// one z that is 1 makes of it: for any symmetric block diagonal D, one block a
+// group,
+//
+//   f(z) = constant + (linear - diag(U'DU)/2)'z + p'(K + D)p / 2
+//
+// at all plans, and with K + D positive semidefinite the right side is convex
+// and a lower bound in between. (For binaries, z * z = z; for whole groups the
+// "block shift".) Less D is a tighter bound, so the choices below sit on the
+// border of the semidefinite cone; see solvers/convex_shift.h.
 //
 // Only what a domain leaves open enters the model; the rest is folded into
 // linear, constant and limits.
@@ -38,7 +39,7 @@ using Domain = std::vector<std::vector<char>>;
 
 [[nodiscard]] Domain FullDomain(const ReducedProblem& problem);
 
-enum class Shift { kScaled, kSemidefinite };
+enum class Shift { kScaled, kSemidefinite };  // solvers/convex_shift.h
 
 struct ConvexModel {
   struct Group {
@@ -57,8 +58,12 @@ struct ConvexModel {
   double constant = 0.0;
   std::vector<Group> groups;   // those with more than one choice left
   std::vector<int> group_of;   // one entry a variable
-  std::vector<double> linear;  // shifted: linear - d/2
-  std::vector<double> matrix;  // Q + diag(d), n x n, row-major, symmetric
+  std::vector<double> linear;  // shifted
+  // p[coordinate[v]] = sum of factor[v] * z[v] over its variables v.
+  std::vector<int> coordinate;
+  std::vector<double> factor;
+  int num_coordinates = 0;
+  std::vector<double> curvature;                 // K + D, row-major, symmetric
   std::vector<std::vector<std::int64_t>> sizes;  // [resource][variable]
   std::vector<std::int64_t> limits;
   Choices fixed;  // reduced choices of closed groups, 0 for the others
@@ -68,15 +73,34 @@ struct ConvexModel {
   [[nodiscard]] int NumVariables() const {
     return static_cast<int>(linear.size());
   }
-  [[nodiscard]] std::span<const double> Row(int variable) const {
-    const std::size_t n = linear.size();
-    return {matrix.data() + static_cast<std::size_t>(variable) * n, n};
+  // Row of the curvature, num_coordinates entries.
+  [[nodiscard]] std::span<const double> Row(int coordinate_index) const {
+    const auto m = static_cast<std::size_t>(num_coordinates);
+    return {curvature.data() + static_cast<std::size_t>(coordinate_index) * m,
+            m};
   }
+  // Whether the group is one coordinate.
+  [[nodiscard]] bool IsLadder(const Group& group) const {
+    const auto first = static_cast<std::size_t>(group.first);
+    return group.NumChoices() <= 2 ||
+           coordinate[first] == coordinate[first + 1];
+  }
+  // Second derivative of f in two variables.
+  [[nodiscard]] double Bend(int v, int w) const {
+    const auto i = static_cast<std::size_t>(v);
+    const auto j = static_cast<std::size_t>(w);
+    return factor[i] * factor[j] *
+           Row(coordinate[i])[static_cast<std::size_t>(coordinate[j])];
+  }
+  // gradient += the quadratic part's gradient at `point`; one entry a variable
+  // each. O(m^2 + n).
+  void AddCurvature(std::span<const double> point,
+                    std::span<double> gradient) const;
 };
 
 // Needs at least one choice left in every group. `multipliers`: prices of the
-// resources for kSemidefinite, >= 0; empty means zero. O(n^3) for n variables,
-// memory of four n x n matrices.
+// resources for kSemidefinite, >= 0; empty means zero. O(m^3 + n^2) for n
+// variables in m coordinates.
 [[nodiscard]] ConvexModel MakeConvexModel(const ReducedProblem& problem,
                                           const Domain& domain,
                                           Shift shift,

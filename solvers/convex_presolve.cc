@@ -5,7 +5,6 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
-#include <span>
 #include <utility>
 
 #include "solvers/convex_relaxation.h"
@@ -132,13 +131,12 @@ ReducedProblem CoreOf(const ConvexModel& model) {
   std::vector<PairTerm> pairs;
   problem.scale = std::abs(model.constant);
   for (int i = 0; i < model.NumVariables(); ++i) {
-    const std::span<const double> row = model.Row(i);
     const auto at = static_cast<std::size_t>(i);
-    // z * z = z: the shift goes back to where it came from.
-    problem.linear.push_back(model.linear[at] + 0.5 * row[at]);
+    // The shift goes back to where it came from.
+    problem.linear.push_back(model.linear[at] + 0.5 * model.Bend(i, i));
     problem.scale += std::abs(problem.linear.back());
     for (int j = i + 1; j < model.NumVariables(); ++j) {
-      const double value = row[static_cast<std::size_t>(j)];
+      const double value = model.Bend(i, j);
       if (value == 0.0 || problem.group_of[at] ==
                               problem.group_of[static_cast<std::size_t>(j)]) {
         continue;

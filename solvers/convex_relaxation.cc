@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 namespace bitpact {
 namespace {
@@ -25,7 +26,7 @@ ConvexRelaxation::ConvexRelaxation(const ConvexModel& model)
     : model_(model),
       point_(model.linear.size(), 0.0),
       reference_(model.groups.size(), 0.0),
-      gradient_(model.linear.size(), 0.0),
+      pull_(static_cast<std::size_t>(model.num_coordinates), 0.0),
       excess_(model.limits.size(), 0.0) {
   for (std::size_t k = 0; k < model.sizes.size(); ++k) {
     std::vector<double> row;
@@ -42,7 +43,7 @@ ConvexRelaxation::ConvexRelaxation(const ConvexModel& model)
     double square = 0.0;
     for (int v = 0; v < model.NumVariables(); ++v) {
       const double size = sizes_[k][static_cast<std::size_t>(v)];
-      bend += model.Row(v)[static_cast<std::size_t>(v)];
+      bend += model.Bend(v, v);
       square += size * size;
     }
     penalty_.push_back(square > 0.0 ? kPenalty * bend / square : 0.0);
@@ -107,7 +108,7 @@ double ConvexRelaxation::ReducedCost(int group,
                                      std::span<const double> lambda) const {
   if (choice == 0) return 0.0;
   const auto v = static_cast<std::size_t>(Variable(group, choice));
-  double cost = gradient_[v];
+  double cost = Gradient(v);
   for (std::size_t k = 0; k < lambda.size(); ++k) {
     cost += lambda[k] * sizes_[k][v];
   }
@@ -156,7 +157,7 @@ bool ConvexRelaxation::CloseOversized(RelaxationNode& node) const {
 
 // Weight of closed choices goes to the open ones in proportion, or evenly.
 void ConvexRelaxation::LoadPoint(const RelaxationNode& node) {
-  gradient_ = model_.linear;
+  std::fill(pull_.begin(), pull_.end(), 0.0);
   for (int g = 0; g < static_cast<int>(model_.groups.size()); ++g) {
     const ConvexModel::Group& group =
         model_.groups[static_cast<std::size_t>(g)];
@@ -184,44 +185,59 @@ void ConvexRelaxation::LoadPoint(const RelaxationNode& node) {
     excess_[k] = -limits_[k];
     for (std::size_t v = 0; v < n; ++v) excess_[k] += sizes_[k][v] * point_[v];
   }
+  std::vector<double> p(pull_.size(), 0.0);
   for (std::size_t v = 0; v < n; ++v) {
-    if (point_[v] == 0.0) continue;
-    const double* row = model_.matrix.data() + v * n;
-    const double weight = point_[v];
-    for (std::size_t j = 0; j < n; ++j) gradient_[j] += weight * row[j];
+    p[static_cast<std::size_t>(model_.coordinate[v])] +=
+        model_.factor[v] * point_[v];
   }
+  for (std::size_t i = 0; i < p.size(); ++i) {
+    MoveCoordinate(static_cast<int>(i), p[i]);
+  }
+}
+
+void ConvexRelaxation::MoveCoordinate(int coordinate, double change) {
+  if (change == 0.0) return;
+  const double* row = model_.Row(coordinate).data();
+  const std::size_t m = pull_.size();
+  for (std::size_t j = 0; j < m; ++j) pull_[j] += change * row[j];
 }
 
 void ConvexRelaxation::Shift(int group, int from, int to, double step) {
   if (step == 0.0) return;
-  const std::size_t n = point_.size();
   for (std::size_t k = 0; k < excess_.size(); ++k) {
     excess_[k] += step * (SizeOf(k, to) - SizeOf(k, from));
   }
   const auto move = [&](int variable, double change) {
     if (variable < 0) {
       reference_[static_cast<std::size_t>(group)] += change;
-      return;
+      return std::pair(-1, 0.0);
     }
     const auto v = static_cast<std::size_t>(variable);
     point_[v] += change;
-    const double* row = model_.matrix.data() + v * n;
-    for (std::size_t j = 0; j < n; ++j) gradient_[j] += change * row[j];
+    return std::pair(model_.coordinate[v], model_.factor[v] * change);
   };
-  move(from, -step);
-  move(to, step);
+  auto [out, out_change] = move(from, -step);
+  auto [in, in_change] = move(to, step);
+  if (in == out) {
+    in_change += out_change;
+  } else if (out >= 0) {
+    MoveCoordinate(out, out_change);
+  }
+  if (in >= 0) MoveCoordinate(in, in_change);
+}
+
+double ConvexRelaxation::ExchangeBend(int from, int to) const {
+  double bend = 0.0;
+  if (from >= 0) bend += model_.Bend(from, from);
+  if (to >= 0) bend += model_.Bend(to, to);
+  if (from >= 0 && to >= 0) bend -= 2.0 * model_.Bend(from, to);
+  return std::max(0.0, bend);
 }
 
 void ConvexRelaxation::Exchange(int group, int from, int to, double gap) {
   const int from_variable = Variable(group, from);
   const int to_variable = Variable(group, to);
-  // Pairs inside a group are 0, so only the two diagonals bend.
-  double curvature = 0.0;
-  for (const int variable : {from_variable, to_variable}) {
-    if (variable >= 0) {
-      curvature += model_.Row(variable)[static_cast<std::size_t>(variable)];
-    }
-  }
+  double curvature = ExchangeBend(from_variable, to_variable);
   for (std::size_t k = 0; k < excess_.size(); ++k) {
     const double size = SizeOf(k, to_variable) - SizeOf(k, from_variable);
     curvature += penalty_[k] * size * size;
@@ -347,7 +363,7 @@ ConvexRelaxation::Branch ConvexRelaxation::ChooseBranch(
       if (c == 0) continue;
       const int v = Variable(g, c);
       const double weight = Weight(node, g, c);
-      const double bend = model_.Row(v)[static_cast<std::size_t>(v)];
+      const double bend = model_.Bend(v, v);
       const double shorter = std::min(weight, 1.0 - weight);
       const double score = bend * shorter * shorter;
       if (shorter > kNoWeight && score > best_score) {

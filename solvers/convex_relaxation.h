@@ -104,6 +104,15 @@ class ConvexRelaxation {
                        : model_.groups[static_cast<std::size_t>(group)].first +
                              choice - 1;
   }
+  // Of f at y.
+  [[nodiscard]] double Gradient(std::size_t v) const {
+    return model_.linear[v] +
+           model_.factor[v] *
+               pull_[static_cast<std::size_t>(model_.coordinate[v])];
+  }
+  void MoveCoordinate(int coordinate, double change);
+  // Second derivative along the exchange of two variables, -1: reference.
+  [[nodiscard]] double ExchangeBend(int from, int to) const;
   // Gradient and prices of a choice; 0 for the reference.
   [[nodiscard]] double ReducedCost(int group,
                                    int choice,
@@ -143,7 +152,7 @@ class ConvexRelaxation {
   std::vector<double> limits_;
   std::vector<double> point_;      // y
   std::vector<double> reference_;  // weight of each group's reference
-  std::vector<double> gradient_;   // of f at y
+  std::vector<double> pull_;       // curvature times the coordinates of y
   std::vector<double> excess_;     // sizes'y - limit, one a resource
   std::vector<double> penalty_;    // of the squared excess, one a resource
   std::int64_t steps_ = 0;

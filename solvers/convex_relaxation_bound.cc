@@ -122,7 +122,8 @@ double ConvexRelaxation::MaximizeMultipliers(
 double ConvexRelaxation::PointValue() const {
   double bend = 0.0;
   for (std::size_t v = 0; v < point_.size(); ++v) {
-    bend += point_[v] * (gradient_[v] - model_.linear[v]);
+    bend += point_[v] * model_.factor[v] *
+            pull_[static_cast<std::size_t>(model_.coordinate[v])];
   }
   return model_.constant - 0.5 * bend;
 }

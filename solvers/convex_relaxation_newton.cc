@@ -53,10 +53,12 @@ std::vector<Direction> SplitDirections(const ConvexModel& model,
         heaviest = v;
       }
     }
+    // In one coordinate a second direction would be the first once more.
+    bool is_done = false;
     for (const int v : split) {
-      if (v != heaviest) {
-        directions.push_back({static_cast<int>(g), v, heaviest});
-      }
+      if (v == heaviest || is_done) continue;
+      directions.push_back({static_cast<int>(g), v, heaviest});
+      is_done = model.IsLadder(group);
     }
   }
   return directions;
@@ -80,7 +82,7 @@ Eigen::VectorXd Differences(const std::vector<Direction>& directions,
 Eigen::MatrixXd Curvature(const ConvexModel& model,
                           const std::vector<Direction>& directions) {
   const auto entry = [&](int i, int j) {
-    return i < 0 || j < 0 ? 0.0 : model.Row(i)[static_cast<std::size_t>(j)];
+    return i < 0 || j < 0 ? 0.0 : model.Bend(i, j);
   };
   const auto m = static_cast<Eigen::Index>(directions.size());
   Eigen::MatrixXd curvature(m, m);
@@ -105,7 +107,9 @@ void ConvexRelaxation::NewtonStep(std::vector<double>& lambda) {
   // Only the lower triangle is filled and read.
   const Eigen::LLT<Eigen::MatrixXd> factor(Curvature(model_, directions));
   if (factor.info() != Eigen::Success) return;
-  Eigen::VectorXd t = -factor.solve(Differences(directions, gradient_));
+  std::vector<double> gradient(point_.size());
+  for (std::size_t v = 0; v < gradient.size(); ++v) gradient[v] = Gradient(v);
+  Eigen::VectorXd t = -factor.solve(Differences(directions, gradient));
 
   std::vector<std::size_t> active;  // limits that have a price or are overrun
   for (std::size_t k = 0; k < lambda.size(); ++k) {

@@ -24,7 +24,7 @@ OuterMaster::OuterMaster(const ConvexModel& model) : model_(model) {
     largest = std::max(largest, std::abs(cost));
   }
   for (int i = 0; i < model.NumVariables(); ++i) {
-    largest = std::max(largest, model.Row(i)[static_cast<std::size_t>(i)]);
+    largest = std::max(largest, model.Bend(i, i));
   }
   unit_ = largest > 0.0 ? largest : 1.0;
   milp_.columns.push_back({.cost = unit_, .upper = kInfinity});
@@ -75,11 +75,7 @@ void OuterMaster::AddTangent(std::span<const double> point) {
   const std::size_t n = model_.linear.size();
   std::vector<double> gradient(n, 0.0);
   double value = 0.0;
-  for (std::size_t i = 0; i < n; ++i) {
-    if (point[i] == 0.0) continue;
-    const std::span<const double> row = model_.Row(static_cast<int>(i));
-    for (std::size_t j = 0; j < n; ++j) gradient[j] += point[i] * row[j];
-  }
+  model_.AddCurvature(point, gradient);
   for (std::size_t i = 0; i < n; ++i) value += 0.5 * point[i] * gradient[i];
   MilpModel::Row row{.lower = -kInfinity,
                      .upper = (value + model_.rounding) / unit_};

@@ -97,7 +97,7 @@ Matrix Interactions(const GeneratorSpec& spec,
     AddNoise(1.0, stream, k);
   } else {
     k = ShrunkCovariance(damage, spec.shrink, stream);
-    if (spec.kind == "indefinite") {
+    if (spec.kind == "indefinite" || spec.kind == "onehot-indefinite") {
       AddNoise(0.5 * MeanOffDiagonal(k, n), stream, k);
     }
   }
@@ -121,8 +121,12 @@ struct Bits {
   double marginal = 0.0;
 };
 
+bool IsOneHot(const GeneratorSpec& spec) {
+  return spec.kind.starts_with("onehot");
+}
+
 std::vector<Bits> Ladder(const GeneratorSpec& spec) {
-  if (spec.kind != "onehot") return {{2, 1.0, 1.0}, {4, 0.0, 0.0}};
+  if (!IsOneHot(spec)) return {{2, 1.0, 1.0}, {4, 0.0, 0.0}};
   std::vector<int> widths = {2, 3, 4, 8};
   if (spec.options == 5) widths = {2, 3, 4, 6, 8};
   std::vector<Bits> ladder;
@@ -191,10 +195,10 @@ Instance Generate(const GeneratorSpec& spec) {
   problem.pairs.AddBlock(std::move(block));
   const SizeRange range = ComputeSizeRange(problem, 0);
   problem.resources[0].limit =
-      spec.kind == "onehot" ? four_bits : (range.least + range.greatest) / 2;
+      IsOneHot(spec) ? four_bits : (range.least + range.greatest) / 2;
   std::ostringstream name;
   name << spec.kind << "-" << spec.units;
-  if (spec.kind == "onehot") name << "x" << ladder.size();
+  if (IsOneHot(spec)) name << "x" << ladder.size();
   name << "-ratio" << spec.ratio << "-shrink" << spec.shrink << "-seed"
        << spec.seed;
   return {name.str(), std::move(problem), std::nullopt};

@@ -31,9 +31,10 @@ struct GeneratorSpec {
   // symmetric noise on top. "random": noise alone, no diagonal. "onehot":
   // `options` of 2, 3, 4, (6,) 8 bits, a unit's error times 4^-(bits - 2)
   // (pairs: the product of both factors 2^-(bits - 2)), budget of 4 bits.
+  // "onehot-indefinite": the same with the noise of "indefinite".
   std::string kind = "coop";
   int units = 224;
-  int options = 4;  // of onehot: 4 or 5
+  int options = 4;  // of the one-hot kinds: 4 or 5
   double ratio = 1.0;
   double shrink = 0.5;
   std::uint64_t seed = 1;

@@ -128,11 +128,10 @@ TEST(ConvexModel, KeepsTheObjectiveAtBinariesAndHasNoNegativeCurvature) {
     const std::size_t n = model.linear.size();
     const auto value = [&](const std::vector<double>& z) {
       double sum = model.constant;
+      std::vector<double> bend(n, 0.0);
+      model.AddCurvature(z, bend);
       for (std::size_t i = 0; i < n; ++i) {
-        sum += model.linear[i] * z[i];
-        for (std::size_t j = 0; j < n; ++j) {
-          sum += 0.5 * z[i] * model.matrix[i * n + j] * z[j];
-        }
+        sum += model.linear[i] * z[i] + 0.5 * z[i] * bend[i];
       }
       return sum;
     };
