@@ -12,6 +12,7 @@
 #include "solvers/dp_solver.h"
 #include "solvers/enumerate_solver.h"
 #include "solvers/greedy_solver.h"
+#include "solvers/lagrangian_qkp_solver.h"
 #include "solvers/tabu_solver.h"
 #ifdef BITPACT_HAVE_GLPK
 #include "solvers/glpk_solver.h"
@@ -75,6 +76,10 @@ constexpr auto kSolvers = std::to_array<Row>({
     {"branch-and-bound",
      "convex relaxation and reduced costs, exact, up to 2,048 binaries",
      Construct<BranchAndBoundSolver>,
+     ""},
+    {"lagrangian-qkp",
+     "two options, one resource, pair costs not above zero, exact",
+     Construct<LagrangianQkpSolver>,
      ""},
     {"cbc",
      "COIN-OR CBC in the form that suits the problem, exact",
