@@ -9,24 +9,14 @@
 #include "quant/matmul.h"
 #include "quant/packed_matmul.h"
 
-// Products run over a few rows more than the document has: oneDNN makes a
-// kernel for every shape, and documents come in hundreds of lengths. A row of a
-// product does not depend on the others (quant/matmul.h), so the rows behind
-// the end change nothing; they hold finite leftovers.
-
 namespace bitpact {
 namespace {
 
-constexpr std::int64_t kRowStep = 32;
 // Rows whose logits are computed at once: enough for a good product, few enough
 // that the logits stay in the second-level cache.
 constexpr std::int64_t kLogitBytes = std::int64_t{1} << 20;
-
-std::int64_t PaddedRows(std::int64_t tokens) {
-  // Generation runs one token at a time and should not pay for 32.
-  if (tokens < kRowStep / 4) return tokens;
-  return (tokens + kRowStep - 1) / kRowStep * kRowStep;
-}
+// At least, and in steps of, three vectors of 16: no lane of a product is idle.
+constexpr std::int64_t kLogitStep = 48;
 
 std::size_t Size(std::int64_t rows, std::int64_t cols) {
   return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
@@ -130,7 +120,6 @@ void Transformer::RunBlock(int layer,
   BITPACT_CHECK(block.size() == kLinearsPerBlock, "one weight a kind");
   BITPACT_CHECK(hidden.size() == Size(tokens, width) && tokens > 0,
                 "hidden is [tokens, hidden_size]");
-  const std::int64_t rows = PaddedRows(tokens);
   const AttentionShape shape{
       config.num_heads, config.num_kv_heads, config.head_dim};
   const std::int64_t q_width = std::int64_t{shape.num_heads} * shape.head_dim;
@@ -141,45 +130,31 @@ void Transformer::RunBlock(int layer,
   };
   Scratch& s = *scratch_;
   s.rotary.Reserve(tokens);
-  const std::span<float> normed = s.normed.Rows(rows, width);
-  const std::span<float> projected = s.projected.Rows(rows, width);
-  const auto real = [&](std::span<float> padded, std::int64_t cols) {
-    return padded.first(Size(tokens, cols));
-  };
+  const std::span<float> normed = s.normed.Rows(tokens, width);
+  const std::span<float> projected = s.projected.Rows(tokens, width);
 
-  RmsNorm(hidden,
-          model_->attention_norm(layer),
-          config.rms_norm_eps,
-          real(normed, width));
-  const std::span<float> q = s.q.Rows(rows, q_width);
-  const std::span<float> k = s.k.Rows(rows, kv_width);
-  const std::span<float> v = s.v.Rows(rows, kv_width);
-  weight(LinearKind::kQ).Multiply(normed, q, rows);
-  weight(LinearKind::kK).Multiply(normed, k, rows);
-  weight(LinearKind::kV).Multiply(normed, v, rows);
-  s.rotary.Rotate(real(q, q_width), tokens, shape.num_heads);
-  s.rotary.Rotate(real(k, kv_width), tokens, shape.num_kv_heads);
-  const std::span<float> attended = s.attended.Rows(rows, q_width);
-  Attend(shape,
-         real(q, q_width),
-         real(k, kv_width),
-         real(v, kv_width),
-         real(attended, q_width),
-         s.attention);
-  weight(LinearKind::kO).Multiply(attended, projected, rows);
-  AddTo(real(projected, width), hidden);
+  RmsNorm(hidden, model_->attention_norm(layer), config.rms_norm_eps, normed);
+  const std::span<float> q = s.q.Rows(tokens, q_width);
+  const std::span<float> k = s.k.Rows(tokens, kv_width);
+  const std::span<float> v = s.v.Rows(tokens, kv_width);
+  weight(LinearKind::kQ).Multiply(normed, q, tokens);
+  weight(LinearKind::kK).Multiply(normed, k, tokens);
+  weight(LinearKind::kV).Multiply(normed, v, tokens);
+  s.rotary.Rotate(q, tokens, shape.num_heads);
+  s.rotary.Rotate(k, tokens, shape.num_kv_heads);
+  const std::span<float> attended = s.attended.Rows(tokens, q_width);
+  Attend(shape, q, k, v, attended, s.attention);
+  weight(LinearKind::kO).Multiply(attended, projected, tokens);
+  AddTo(projected, hidden);
 
-  RmsNorm(hidden,
-          model_->mlp_norm(layer),
-          config.rms_norm_eps,
-          real(normed, width));
-  const std::span<float> gate = s.gate.Rows(rows, config.intermediate_size);
-  const std::span<float> up = s.up.Rows(rows, config.intermediate_size);
-  weight(LinearKind::kGate).Multiply(normed, gate, rows);
-  weight(LinearKind::kUp).Multiply(normed, up, rows);
+  RmsNorm(hidden, model_->mlp_norm(layer), config.rms_norm_eps, normed);
+  const std::span<float> gate = s.gate.Rows(tokens, config.intermediate_size);
+  const std::span<float> up = s.up.Rows(tokens, config.intermediate_size);
+  weight(LinearKind::kGate).Multiply(normed, gate, tokens);
+  weight(LinearKind::kUp).Multiply(normed, up, tokens);
   SwiGlu(gate, up);
-  weight(LinearKind::kDown).Multiply(gate, projected, rows);
-  AddTo(real(projected, width), hidden);
+  weight(LinearKind::kDown).Multiply(gate, projected, tokens);
+  AddTo(projected, hidden);
 }
 
 void Transformer::Logits(std::span<const float> hidden,
@@ -191,24 +166,9 @@ void Transformer::Logits(std::span<const float> hidden,
   BITPACT_CHECK(hidden.size() == Size(tokens, width) &&
                     logits.size() == Size(tokens, vocab),
                 "hidden is [n, hidden_size], logits [n, vocab_size]");
-  const std::span<float> normed =
-      scratch_->normed.Rows(PaddedRows(tokens), width);
-  RmsNorm(hidden,
-          model_->final_norm(),
-          config.rms_norm_eps,
-          normed.first(hidden.size()));
-  // The caller's logits have no room for padding: whole steps, then the rest.
-  const std::int64_t whole = tokens / kRowStep * kRowStep;
-  for (const auto& [first, count] :
-       {std::pair(std::int64_t{0}, whole), std::pair(whole, tokens - whole)}) {
-    if (count == 0) continue;
-    MatMulTransposed(normed.subspan(Size(first, width), Size(count, width)),
-                     model_->head(),
-                     logits.subspan(Size(first, vocab), Size(count, vocab)),
-                     count,
-                     width,
-                     vocab);
-  }
+  const std::span<float> normed = scratch_->normed.Rows(tokens, width);
+  RmsNorm(hidden, model_->final_norm(), config.rms_norm_eps, normed);
+  MatMulTransposed(normed, model_->head(), logits, tokens, width, vocab);
 }
 
 void Transformer::NegativeLogLikelihood(std::span<const float> hidden,
@@ -238,8 +198,8 @@ void Transformer::NegativeLogLikelihood(std::span<const float> hidden,
 std::int64_t Transformer::LogitRows() const {
   const std::int64_t row_bytes =
       std::int64_t{model_->config().vocab_size} * std::int64_t{sizeof(float)};
-  return std::max<std::int64_t>(kLogitBytes / row_bytes / kRowStep, 1) *
-         kRowStep;
+  return std::max<std::int64_t>(kLogitBytes / row_bytes / kLogitStep, 1) *
+         kLogitStep;
 }
 
 void Transformer::RunBlocks(std::span<const int> tokens,

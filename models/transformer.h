@@ -89,7 +89,7 @@ class Transformer {
                              std::span<const int> tokens,
                              std::span<double> nll);
 
-  // Rows that NegativeLogLikelihood hands to Logits at once, a multiple of 32:
+  // Rows that NegativeLogLikelihood hands to Logits at once, a multiple of 48:
   // callers that need logits themselves keep memory small by the same step.
   [[nodiscard]] std::int64_t LogitRows() const;
 

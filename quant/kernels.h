@@ -99,7 +99,27 @@ struct GptqTile {
   float* codes = nullptr;                      // [width, kGptqRows], whole
 };
 
+// A product of some packed rows, laid side by side in panels (PackPanels of
+// quant/panels.h says how), with some plain rows, over the same columns:
+//   y[l * y_lane_stride + r * y_row_stride] (+)= sum over k of
+//       packed row l, column k * row r, column k
+// One of the two strides of y is 1.
+struct PanelProduct {
+  const float* panels = nullptr;
+  std::int64_t panel_rows = 0;
+  const float* rows = nullptr;  // [num_rows, inner], row_stride apart
+  std::int64_t num_rows = 0;
+  std::int64_t row_stride = 0;
+  std::int64_t inner = 0;
+  float* y = nullptr;
+  std::int64_t y_lane_stride = 1;
+  std::int64_t y_row_stride = 1;
+  bool add = false;  // to what y holds
+};
+
 struct Kernels {
+  // Floats in a vector; panels are padded to whole ones.
+  int lanes = 0;
   // out: [cols].
   void (*dequantize_row)(const PackedShape& shape,
                          const PackedRow& row,
@@ -118,6 +138,18 @@ struct Kernels {
                    const float* x,
                    float* y,
                    std::int64_t tokens);
+  // rows: [rows, inner], `stride` apart, into panels of `inner` columns; writes
+  // inner * (rows rounded up to whole vectors) floats.
+  void (*pack_panels)(const float* from,
+                      std::int64_t stride,
+                      std::int64_t rows,
+                      std::int64_t inner,
+                      float* to);
+  // Each sum starts at 0 and takes its products one after another in ascending
+  // order of k, fused at AVX2 and AVX-512; then it is added to y (or stored).
+  // So an element of y has the same bits wherever in a panel, a tile or a
+  // product it is computed, and the same at AVX2 and AVX-512.
+  void (*multiply_panels)(const PanelProduct& product);
   // weights: not empty. Both ends are NaN when a weight is not finite.
   WeightRange (*find_range)(std::span<const float> weights);
   // As EncodeGroup (quant/group_grid.h), for a scale > 0.

@@ -13,6 +13,9 @@ struct Avx2Lanes {
   static constexpr int kLanes = 8;
   static constexpr int kTableBits = 3;
   static constexpr int kRowBlock = 2;
+  static constexpr int kPanelVectors = 3;
+  static constexpr int kTileRows = 4;
+  static constexpr int kNarrowRows = 8;
   using Float = __m256;
   using Int = __m256i;
 
@@ -113,6 +116,19 @@ struct Avx2Lanes {
       return _mm256_srlv_epi32(_mm256_set1_epi32(static_cast<int>(codes)),
                                shifts);
     }
+  }
+  BITPACT_KERNEL_INLINE static void Transpose(Float& a,
+                                              Float& b,
+                                              Float& c,
+                                              Float& d) {
+    const Float ab_low = _mm256_unpacklo_ps(a, b);
+    const Float ab_high = _mm256_unpackhi_ps(a, b);
+    const Float cd_low = _mm256_unpacklo_ps(c, d);
+    const Float cd_high = _mm256_unpackhi_ps(c, d);
+    a = _mm256_shuffle_ps(ab_low, cd_low, 0x44);
+    b = _mm256_shuffle_ps(ab_low, cd_low, 0xEE);
+    c = _mm256_shuffle_ps(ab_high, cd_high, 0x44);
+    d = _mm256_shuffle_ps(ab_high, cd_high, 0xEE);
   }
   BITPACT_KERNEL_INLINE static void ConvertHalves(const std::uint16_t* bits,
                                                   float* out) {

@@ -14,6 +14,9 @@ struct Avx512Lanes {
   static constexpr int kLanes = 16;
   static constexpr int kTableBits = 4;
   static constexpr int kRowBlock = 4;
+  static constexpr int kPanelVectors = 3;
+  static constexpr int kTileRows = 8;
+  static constexpr int kNarrowRows = 16;
   using Float = __m512;
   using Int = __m512i;
 
@@ -116,6 +119,19 @@ struct Avx512Lanes {
       return _mm512_srlv_epi32(_mm512_set1_epi32(static_cast<int>(codes)),
                                shifts);
     }
+  }
+  BITPACT_KERNEL_INLINE static void Transpose(Float& a,
+                                              Float& b,
+                                              Float& c,
+                                              Float& d) {
+    const Float ab_low = _mm512_unpacklo_ps(a, b);
+    const Float ab_high = _mm512_unpackhi_ps(a, b);
+    const Float cd_low = _mm512_unpacklo_ps(c, d);
+    const Float cd_high = _mm512_unpackhi_ps(c, d);
+    a = _mm512_shuffle_ps(ab_low, cd_low, 0x44);
+    b = _mm512_shuffle_ps(ab_low, cd_low, 0xEE);
+    c = _mm512_shuffle_ps(ab_high, cd_high, 0x44);
+    d = _mm512_shuffle_ps(ab_high, cd_high, 0xEE);
   }
   BITPACT_KERNEL_INLINE static void ConvertHalves(const std::uint16_t* bits,
                                                   float* out) {

@@ -16,6 +16,7 @@
 #include "quant/gptq_inl.h"
 #include "quant/hqq_inl.h"
 #include "quant/kernels.h"
+#include "quant/product_inl.h"
 
 namespace bitpact::internal {
 
@@ -260,8 +261,11 @@ void Multiply(const PackedMatrix& w,
 
 template <class V>
 constexpr Kernels MakeKernels() {
-  return {.dequantize_row = &DequantizeRow<V>,
+  return {.lanes = V::kLanes,
+          .dequantize_row = &DequantizeRow<V>,
           .multiply = &Multiply<V>,
+          .pack_panels = &PackPanels<V>,
+          .multiply_panels = &MultiplyPanels<V>,
           .find_range = &FindRange<V>,
           .encode_group = &EncodeGroupOf<V>,
           .hqq_step = &HqqStep<V>,

@@ -11,6 +11,9 @@ struct PortableLanes {
   static constexpr int kLanes = 8;
   static constexpr int kTableBits = 0;
   static constexpr int kRowBlock = 2;
+  static constexpr int kPanelVectors = 1;
+  static constexpr int kTileRows = 4;
+  static constexpr int kNarrowRows = 4;
   struct Float {
     std::array<float, kLanes> lane;
   };
@@ -127,6 +130,15 @@ struct PortableLanes {
       return static_cast<std::uint32_t>(bytes[i / kPerByte]) >>
              (i % kPerByte * kPlane);
     });
+  }
+  static void Transpose(Float& a, Float& b, Float& c, Float& d) {
+    const std::array<Float, 4> from = {a, b, c, d};
+    const std::array<Float*, 4> to = {&a, &b, &c, &d};
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      for (std::size_t j = 0; j < 4; ++j) {
+        to[j]->lane[i] = from[i % 4].lane[i / 4 * 4 + j];
+      }
+    }
   }
   static void ConvertHalves(const std::uint16_t* bits, float* out) {
     for (std::int64_t i = 0; i < kChunk; ++i) {

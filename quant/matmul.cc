@@ -4,29 +4,22 @@
 #include <omp.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
-#include <map>
-#include <memory>
-#include <mutex>
-#include <shared_mutex>
-#include <utility>
-#include <vector>
 
 #include "core/check.h"
-#include "oneapi/dnnl/dnnl.hpp"
+#include "oneapi/dnnl/dnnl.h"
+#include "quant/kernels.h"
+#include "quant/panels.h"
 
-// A primitive costs far more to make than a small product to run, so primitives
-// are kept by shape. They are shared by all threads: the scratch memory they
-// need is the caller's (scratchpad_mode::user) and lies in a per-thread buffer.
+// Libraries were tried first. oneDNN's matmul primitive, as Debian 12 has it,
+// splits sums by the number of rows on AVX2 (not on AVX-512), and a kernel has
+// to be made for every shape; dnnl_sgemm and OpenBLAS choose other kernels for
+// few rows. None promises what quant/matmul.h does.
 
 namespace bitpact {
 namespace {
 
-using dnnl::memory;
-
-// OpenMP's thread count belongs to the calling thread. oneDNN asks for it when
-// a primitive is made and again when it runs.
+// OpenMP's thread count belongs to the calling thread.
 class OneThread {
  public:
   OneThread() : before_(omp_get_max_threads()) {
@@ -42,71 +35,13 @@ class OneThread {
   int before_;
 };
 
-// Keeps scratch memory aligned as oneDNN's kernels like it.
-struct alignas(64) CacheLine {
-  std::array<std::byte, 64> bytes;
-};
-
-const dnnl::engine& Engine() {
-  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
-  return engine;
-}
-
-struct Product {
-  memory::desc x;
-  memory::desc w;
-  memory::desc y;
-  memory::desc scratch;
-  dnnl::matmul primitive;
-};
-
-std::shared_ptr<const Product> MakeProduct(const MatMulShape& shape) {
-  constexpr auto kFloat = memory::data_type::f32;
-  auto product = std::make_shared<Product>();
-  product->x =
-      memory::desc({shape.tokens, shape.in}, kFloat, memory::dims{shape.in, 1});
-  product->w =
-      memory::desc({shape.in, shape.out}, kFloat, memory::dims{1, shape.in});
-  product->y = memory::desc(
-      {shape.tokens, shape.out}, kFloat, memory::dims{shape.y_stride, 1});
-  dnnl::primitive_attr attributes;
-  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-#if DNNL_VERSION_MAJOR >= 3
-  const dnnl::matmul::primitive_desc description(
-      Engine(), product->x, product->w, product->y, attributes);
-#else
-  const dnnl::matmul::primitive_desc description(
-      dnnl::matmul::desc(product->x, product->w, product->y),
-      attributes,
-      Engine());
-#endif
-  product->scratch = description.scratchpad_desc();
-  product->primitive = dnnl::matmul(description);
-  return product;
-}
-
-// Number of shapes kept. Documents of many lengths make many shapes; beyond
-// this the cache starts again rather than grow without end.
-constexpr std::size_t kLargestCache = 2048;
-
-std::shared_ptr<const Product> FindProduct(const MatMulShape& shape) {
-  using Key = std::array<std::int64_t, 4>;
-  static std::shared_mutex mutex;
-  static std::map<Key, std::shared_ptr<const Product>> products;
-  const Key key = {shape.tokens, shape.in, shape.out, shape.y_stride};
-  {
-    const std::shared_lock lock(mutex);
-    const auto found = products.find(key);
-    if (found != products.end()) return found->second;
-  }
-  auto made = MakeProduct(shape);
-  const std::unique_lock lock(mutex);
-  if (products.size() >= kLargestCache) products.clear();
-  return products.emplace(key, std::move(made)).first->second;
-}
-
 std::size_t Count(std::int64_t rows, std::int64_t cols) {
   return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+}
+
+Panels& ThreadPanels() {
+  thread_local Panels panels(BestKernels());
+  return panels;
 }
 
 }  // namespace
@@ -129,23 +64,21 @@ void MatMulTransposedInto(std::span<const float> x,
     }
     return;
   }
-  const OneThread one_thread;
-  const std::shared_ptr<const Product> product = FindProduct(shape);
-  thread_local dnnl::stream stream(Engine());
-  thread_local std::vector<CacheLine> scratch;
-  scratch.resize(std::max(scratch.size(),
-                          product->scratch.get_size() / sizeof(CacheLine) + 1));
-  // oneDNN's interface has no memory of constants; it reads x and w only.
-  auto* const source = const_cast<float*>(x.data());
-  auto* const weights = const_cast<float*>(w.data());
-  product->primitive.execute(
-      stream,
-      {{DNNL_ARG_SRC, memory(product->x, Engine(), source)},
-       {DNNL_ARG_WEIGHTS, memory(product->w, Engine(), weights)},
-       {DNNL_ARG_DST, memory(product->y, Engine(), y.data())},
-       {DNNL_ARG_SCRATCHPAD,
-        memory(product->scratch, Engine(), scratch.data())}});
-  stream.wait();
+  // The operand with fewer rows is packed, a block after another.
+  const bool packs_x = tokens < out;
+  const std::span<const float> packed = packs_x ? x : w;
+  const std::int64_t packed_rows = packs_x ? tokens : out;
+  const std::int64_t lane_stride = packs_x ? y_stride : 1;
+  Panels& panels = ThreadPanels();
+  for (std::int64_t row = 0; row < packed_rows; row += kPanelRows) {
+    const std::int64_t count = std::min(kPanelRows, packed_rows - row);
+    panels.Pack(packed.subspan(Count(row, in), Count(count, in)), count, in);
+    panels.Multiply(packs_x ? w : x,
+                    packs_x ? out : tokens,
+                    {.y = y.data() + row * lane_stride,
+                     .lane_stride = lane_stride,
+                     .row_stride = packs_x ? 1 : y_stride});
+  }
 }
 
 void MatMulTransposed(std::span<const float> x,

@@ -2,13 +2,14 @@
 #ifndef BITPACT_QUANT_MATMUL_H_
 #define BITPACT_QUANT_MATMUL_H_
 
-// Dense float32 products by oneDNN's matmul primitive, always on the calling
-// thread alone (core/threads.h), whatever OpenMP is set to. oneDNN's matmul
-// gives each output row the same bits for any number of rows, which is what
-// makes prefix reuse and batching exact; dnnl_sgemm does not, so it is not
-// used. Primitives are cached by shape; a product allocates no memory that
-// grows with its shape once its primitive exists. Results differ in the last
-// bits between instruction sets.
+// Dense float32 products of our own (quant/panels.h), on the calling thread
+// alone (core/threads.h), whatever OpenMP is set to. An element of the product
+// has the same bits for any number of rows of either operand, at every
+// instruction set: its sum's order is a function of the number of columns. That
+// is what makes prefix reuse and batching exact. Nothing is kept by shape.
+// Scratch memory is per thread and reused: the packed block, at most 240 rows.
+// With and without fused operations (AVX2 and later; before) results differ in
+// the last bits.
 
 #include <cstdint>
 #include <span>

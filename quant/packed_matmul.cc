@@ -6,15 +6,13 @@
 
 #include "core/check.h"
 #include "quant/kernels.h"
-#include "quant/matmul.h"
+#include "quant/panels.h"
 
 namespace bitpact {
 namespace {
 
-// Fewer rows than this make oneDNN's products slow; beyond it a tile should not
-// grow out of the second-level cache.
-constexpr std::int64_t kLeastTileRows = 128;
-constexpr std::int64_t kTileFloats = (1 << 21) / sizeof(float);
+// Rows dequantized at once; more would only leave the cache again.
+constexpr std::int64_t kTileRows = kPanelRows / 2;
 
 std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -32,19 +30,23 @@ void PackedMatMul(std::span<const float> x,
     BestKernels().multiply(w, x.data(), y.data(), tokens);
     return;
   }
-  const std::int64_t tile = std::min(
-      std::max(kTileFloats / w.cols() / 64 * 64, kLeastTileRows), w.rows());
+  thread_local Panels panels(BestKernels());
   thread_local std::vector<float> scratch;
+  const std::int64_t tile = std::min(kTileRows, w.rows());
   scratch.resize(std::max(scratch.size(), Size(tile * w.cols())));
+  const bool packs_x = tokens < w.rows();
+  if (packs_x) panels.Pack(x, tokens, w.cols());
   for (std::int64_t row = 0; row < w.rows(); row += tile) {
     const std::int64_t count = std::min(tile, w.rows() - row);
     const std::span<float> rows(scratch.data(), Size(count * w.cols()));
     w.Dequantize(row, count, rows);
-    MatMulTransposedInto(
-        x,
-        rows,
-        y.subspan(Size(row)),
-        {.tokens = tokens, .in = w.cols(), .out = count, .y_stride = w.rows()});
+    float* const out = y.data() + row;
+    if (packs_x) {
+      panels.Multiply(rows, count, {out, w.rows(), 1});
+    } else {
+      panels.Pack(rows, count, w.cols());
+      panels.Multiply(x, tokens, {out, 1, w.rows()});
+    }
   }
 }
 

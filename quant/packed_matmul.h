@@ -21,13 +21,14 @@ inline constexpr std::int64_t kMostFusedTokens = 7;
 
 // x: [tokens, w.cols()], y: [tokens, w.rows()], row-major, contiguous, not
 // aliasing. Runs on the calling thread alone; thread-safe (scratch is per
-// thread and reused: at most 2 MiB, or 128 rows where these take more).
-// O(tokens * rows * cols).
+// thread and reused: 120 rows of weights and, packed, the smaller of x and
+// these). O(tokens * rows * cols).
 //
-// Row t of y depends on row t of x alone. On one machine it has the same bits
-// for any number of tokens from 1 to kMostFusedTokens, and the same bits for
-// any number above; between the two, and between machines with different
-// instruction sets, the order of summation differs and so do the last bits.
+// Row t of y depends on row t of x alone. It has the same bits for any number
+// of tokens from 1 to kMostFusedTokens, and the same bits for any number above:
+// there those of MatMulTransposed (quant/matmul.h) on the dequantized weights.
+// Between the two, and between instruction sets, the order of summation differs
+// and so do the last bits.
 void PackedMatMul(std::span<const float> x,
                   const PackedMatrix& w,
                   std::span<float> y,

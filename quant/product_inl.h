@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: Apache-2.0
+#ifndef BITPACT_QUANT_PRODUCT_INL_H_
+#define BITPACT_QUANT_PRODUCT_INL_H_
+
+// The inner loops of dense products over packed panels (quant/panels.h),
+// included once by each kernels_<level>.cc through quant/kernels_inl.h. Besides
+// what quant/decode_inl.h lists, V gives:
+//
+//   kPanelVectors   most vectors side by side in a panel, 1..3
+//   kTileRows       rows multiplied at once with a panel of that many vectors
+//   kNarrowRows     the same with a panel of one vector
+//                   (both multiples of 4; a tile's sums stay in registers)
+//   Transpose(a, b, c, d)  transposes each aligned 4 x 4 piece of four vectors:
+//                   afterwards lanes 4q..4q+3 of vector i hold what lane 4q + i
+//                   of a, b, c and d held
+//
+// A tile of kTileRows x 3 vectors has enough independent sums to hide the
+// latency of a fused product and sum; each column of it costs a load a vector
+// and a broadcast a row, fewer than there are sums.
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+
+#include "quant/decode_inl.h"
+#include "quant/kernels.h"
+
+namespace bitpact::internal {
+
+using FourFloats = float __attribute__((vector_size(16)));
+
+// Vectors in the next panel when `left` vectors of rows are not in one yet: no
+// panel of one vector stands behind wider ones, its sums would be too few.
+constexpr int VectorsOfPanel(std::int64_t left, int most) {
+  if (most >= 3 && left == 4) return 2;
+  return static_cast<int>(std::min<std::int64_t>(left, most));
+}
+
+// --- packing ----------------------------------------------------------------
+
+// Four columns of kLanes rows from four times as many columns at `from`.
+template <class V>
+BITPACT_KERNEL_INLINE void PackFourColumns(const float* from,
+                                           std::int64_t stride,
+                                           float* to,
+                                           std::int64_t to_stride) {
+  // Lanes 4q..4q+3 of vector i are columns 0..3 of row 4q + i.
+  std::array<std::array<float, V::kLanes>, 4> rows;
+  for (int i = 0; i < 4; ++i) {
+    for (int q = 0; q < V::kLanes / 4; ++q) {
+      FourFloats four;
+      std::memcpy(&four, from + (4 * q + i) * stride, sizeof(four));
+      std::memcpy(&rows[i][4 * q], &four, sizeof(four));
+    }
+  }
+  auto a = V::Load(rows[0].data());
+  auto b = V::Load(rows[1].data());
+  auto c = V::Load(rows[2].data());
+  auto d = V::Load(rows[3].data());
+  V::Transpose(a, b, c, d);
+  V::Store(to, a);
+  V::Store(to + to_stride, b);
+  V::Store(to + 2 * to_stride, c);
+  V::Store(to + 3 * to_stride, d);
+}
+
+// One vector's rows, of which `rows` <= kLanes exist; the others become 0.
+template <class V>
+BITPACT_KERNEL_INLINE void PackVector(const float* from,
+                                      std::int64_t stride,
+                                      std::int64_t rows,
+                                      std::int64_t inner,
+                                      float* to,
+                                      std::int64_t to_stride) {
+  std::int64_t k = 0;
+  if (rows == V::kLanes) {
+    for (; k + 4 <= inner; k += 4) {
+      PackFourColumns<V>(from + k, stride, to + k * to_stride, to_stride);
+    }
+  }
+  for (; k < inner; ++k) {
+    float* out = to + k * to_stride;
+    for (std::int64_t r = 0; r < rows; ++r) out[r] = from[r * stride + k];
+    for (std::int64_t r = rows; r < V::kLanes; ++r) out[r] = 0.0F;
+  }
+}
+
+template <class V>
+BITPACT_KERNEL_TARGET void PackPanels(const float* from,
+                                      std::int64_t stride,
+                                      std::int64_t rows,
+                                      std::int64_t inner,
+                                      float* to) {
+  for (std::int64_t row = 0; row < rows;) {
+    const std::int64_t left = (rows - row + V::kLanes - 1) / V::kLanes;
+    const int vectors = VectorsOfPanel(left, V::kPanelVectors);
+    const std::int64_t width = std::int64_t{vectors} * V::kLanes;
+    for (int v = 0; v < vectors; ++v, row += V::kLanes) {
+      PackVector<V>(from + row * stride,
+                    stride,
+                    std::min<std::int64_t>(V::kLanes, rows - row),
+                    inner,
+                    to + v * V::kLanes,
+                    width);
+    }
+    to += inner * width;
+  }
+}
+
+// --- multiplying ------------------------------------------------------------
+
+template <class V, int kRows, int kVectors>
+struct Tile {
+  typename V::Float sums[kRows][kVectors];
+
+  // rows[r]: the `inner` columns of row r.
+  BITPACT_KERNEL_INLINE void Multiply(
+      const float* panel,
+      const std::array<const float*, kRows>& rows,
+      std::int64_t inner) {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) sums[r][v] = V::Set(0.0F);
+    }
+    for (std::int64_t k = 0; k < inner; ++k) {
+      typename V::Float column[kVectors];
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        column[v] = V::Load(panel + v * V::kLanes);
+      }
+      panel += kVectors * V::kLanes;
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; ++r) {
+        const auto value = V::Set(rows[r][k]);
+#pragma GCC unroll 16
+        for (int v = 0; v < kVectors; ++v) {
+          sums[r][v] = V::MulAdd(column[v], value, sums[r][v]);
+        }
+      }
+    }
+  }
+
+  // A whole tile whose lanes lie side by side in y.
+  template <bool kAdd>
+  BITPACT_KERNEL_INLINE void StoreLanes(float* y, std::int64_t stride) const {
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 16
+      for (int v = 0; v < kVectors; ++v) {
+        float* at = y + r * stride + v * V::kLanes;
+        V::Store(at, kAdd ? V::Add(V::Load(at), sums[r][v]) : sums[r][v]);
+      }
+    }
+  }
+
+  // A whole tile whose rows lie side by side in y.
+  template <bool kAdd>
+  BITPACT_KERNEL_INLINE void StoreRows(float* y, std::int64_t stride) const {
+    alignas(64) std::array<std::array<float, V::kLanes>, 4> turned;
+#pragma GCC unroll 16
+    for (int v = 0; v < kVectors; ++v) {
+#pragma GCC unroll 16
+      for (int r = 0; r < kRows; r += 4) {
+        auto a = sums[r][v];
+        auto b = sums[r + 1][v];
+        auto c = sums[r + 2][v];
+        auto d = sums[r + 3][v];
+        V::Transpose(a, b, c, d);
+        V::Store(turned[0].data(), a);
+        V::Store(turned[1].data(), b);
+        V::Store(turned[2].data(), c);
+        V::Store(turned[3].data(), d);
+#pragma GCC unroll 16
+        for (int lane = 0; lane < V::kLanes; ++lane) {
+          float* at = y + (v * V::kLanes + lane) * stride + r;
+          FourFloats four;
+          std::memcpy(&four, &turned[lane % 4][lane / 4 * 4], sizeof(four));
+          if constexpr (kAdd) {
+            FourFloats before;
+            std::memcpy(&before, at, sizeof(before));
+            four = before + four;
+          }
+          std::memcpy(at, &four, sizeof(four));
+        }
+      }
+    }
+  }
+
+  // Some rows and lanes of a tile, anywhere in y.
+  BITPACT_KERNEL_TARGET void StorePart(const PanelProduct& product,
+                                       float* y,
+                                       std::int64_t rows,
+                                       std::int64_t lanes) const {
+    std::array<float, kVectors * V::kLanes> line;
+    for (int r = 0; r < rows; ++r) {
+      for (int v = 0; v < kVectors; ++v) {
+        V::Store(line.data() + v * V::kLanes, sums[r][v]);
+      }
+      for (std::int64_t lane = 0; lane < lanes; ++lane) {
+        float& at = y[lane * product.y_lane_stride + r * product.y_row_stride];
+        at = product.add ? at + line[lane] : line[lane];
+      }
+    }
+  }
+
+  BITPACT_KERNEL_INLINE void Store(const PanelProduct& product,
+                                   float* y,
+                                   std::int64_t rows,
+                                   std::int64_t lanes) const {
+    if (rows < kRows || lanes < kVectors * V::kLanes) {
+      StorePart(product, y, rows, lanes);
+    } else if (product.y_lane_stride == 1) {
+      product.add ? StoreLanes<true>(y, product.y_row_stride)
+                  : StoreLanes<false>(y, product.y_row_stride);
+    } else {
+      product.add ? StoreRows<true>(y, product.y_lane_stride)
+                  : StoreRows<false>(y, product.y_lane_stride);
+    }
+  }
+};
+
+// One panel with kRows rows from `row` on. Rows behind the last repeat it. Not
+// inlined: what callers keep in registers would push a sum into memory, which
+// halves the speed.
+template <class V, int kRows, int kVectors>
+BITPACT_KERNEL_TARGET __attribute__((noinline)) void MultiplyTile(
+    const PanelProduct& product,
+    const float* panel,
+    std::int64_t lane,
+    std::int64_t row) {
+  std::array<const float*, kRows> rows;
+  for (int r = 0; r < kRows; ++r) {
+    rows[r] = product.rows +
+              std::min(row + r, product.num_rows - 1) * product.row_stride;
+  }
+  Tile<V, kRows, kVectors> tile;
+  tile.Multiply(panel, rows, product.inner);
+  tile.Store(
+      product,
+      product.y + lane * product.y_lane_stride + row * product.y_row_stride,
+      std::min<std::int64_t>(kRows, product.num_rows - row),
+      std::min<std::int64_t>(kVectors * V::kLanes, product.panel_rows - lane));
+}
+
+template <class V>
+BITPACT_KERNEL_TARGET void MultiplyPanels(const PanelProduct& product) {
+  if (product.panel_rows <= V::kLanes) {
+    for (std::int64_t row = 0; row < product.num_rows; row += V::kNarrowRows) {
+      MultiplyTile<V, V::kNarrowRows, 1>(product, product.panels, 0, row);
+    }
+    return;
+  }
+  // Rows outside: they stay in the first-level cache while the panels, which
+  // lie in one piece in the second-level one, pass by.
+  for (std::int64_t row = 0; row < product.num_rows; row += V::kTileRows) {
+    const float* panel = product.panels;
+    for (std::int64_t lane = 0; lane < product.panel_rows;) {
+      const std::int64_t left =
+          (product.panel_rows - lane + V::kLanes - 1) / V::kLanes;
+      const int vectors = VectorsOfPanel(left, V::kPanelVectors);
+      if constexpr (V::kPanelVectors >= 3) {
+        if (vectors == 3) {
+          MultiplyTile<V, V::kTileRows, 3>(product, panel, lane, row);
+        } else {
+          MultiplyTile<V, V::kTileRows, 2>(product, panel, lane, row);
+        }
+      } else {
+        MultiplyTile<V, V::kTileRows, 1>(product, panel, lane, row);
+      }
+      const std::int64_t width = std::int64_t{vectors} * V::kLanes;
+      panel += product.inner * width;
+      lane += width;
+    }
+  }
+}
+
+}  // namespace bitpact::internal
+
+#endif  // BITPACT_QUANT_PRODUCT_INL_H_
