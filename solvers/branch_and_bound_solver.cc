@@ -18,6 +18,7 @@
 #include "solvers/plan_state.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
+#include "solvers/two_way_search.h"
 
 namespace bitpact {
 namespace {
@@ -302,7 +303,7 @@ SolverCapabilities BranchAndBoundSolver::capabilities() const {
           .multiple_options = true,
           .multiple_resources = true,
           .pair_terms = true,
-          .threads = false,
+          .threads = true,
           .max_binaries = kMostBinaries};
 }
 
@@ -322,12 +323,24 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
         OfferAnnealed(problem, reduced, options, clock, recorder);
     if (!annealed) return tl::unexpected(annealed.error());
   }
+  if (reduced.NumGroups() > 0 && IsTwoWayModel(reduced)) {
+    TwoWaySearch search(
+        problem, reduced, options, clock, recorder, start_ == Start::kAnneal);
+    const Limit limit = search.Run();
+    SolveResult result = recorder.Finish(limit);
+    result.detail = search.detail();
+    result.stats.nodes = search.nodes();
+    result.stats.iterations = search.iterations();
+    result.root_certificate = search.certificate();
+    return result;
+  }
   BranchAndBound search(problem, reduced, options, clock, recorder, start_);
   const Limit limit = search.Run();
   SolveResult result = recorder.Finish(limit);
   result.detail = search.detail();
   result.stats.nodes = search.nodes();
   result.stats.iterations = search.iterations();
+  result.options["threads"].used = "1";
   return result;
 }
 

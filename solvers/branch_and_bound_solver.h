@@ -3,8 +3,10 @@
 #define BITPACT_SOLVERS_BRANCH_AND_BOUND_SOLVER_H_
 
 // Exact: best-first branch and bound on the convex relaxation of a convexified
-// problem (solvers/convex_model.h, solvers/convex_relaxation.h), two-way and
-// one-hot, any number of resources, convex or not.
+// problem, two-way and one-hot, any number of resources, convex or not. Two-way
+// problems whose limits are one row go to solvers/two_way_search.h, on several
+// threads if asked; all others to the general form (solvers/convex_model.h,
+// solvers/convex_relaxation.h), on one thread:
 //
 // 1. `anneal` for an incumbent.
 // 2. At the root, both diagonal shifts; reduced costs against the incumbent
@@ -18,8 +20,9 @@
 // (Lagrangian).
 //
 // One node is one relaxation. Equal optima: the first met, which is the
-// annealer's plan if that is one. The pool holds plans met on the way. One
-// thread; deterministic.
+// annealer's plan if that is one. The pool holds plans met on the way.
+// Deterministic, for any number of threads. One-row two-way problems come with
+// a RootCertificate.
 
 #include <string_view>
 

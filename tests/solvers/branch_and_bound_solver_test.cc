@@ -99,6 +99,24 @@ TEST(BranchAndBoundSolver, ProvesThePaperFormBeyondEnumeration) {
   }
 }
 
+TEST(BranchAndBoundSolver, ThreadsChangeNothing) {
+  BranchAndBoundSolver solver;
+  for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+    const AllocationProblem problem =
+        RandomProblem({.units = 40, .pair_scale = 0.5}, seed);
+    SolveOptions options;
+    options.node_limit = 600;
+    const Expected<SolveResult> one = SolveAndCheck(solver, problem, options);
+    options.threads = 3;
+    const Expected<SolveResult> three = SolveAndCheck(solver, problem, options);
+    ASSERT_TRUE(one.has_value() && three.has_value());
+    EXPECT_EQ(one->incumbent, three->incumbent) << "seed " << seed;
+    EXPECT_EQ(one->bound, three->bound) << "seed " << seed;
+    EXPECT_EQ(one->stats.nodes, three->stats.nodes) << "seed " << seed;
+    EXPECT_EQ(three->options.at("threads").used, "3");
+  }
+}
+
 TEST(BranchAndBoundSolver, AnInterruptedSearchStillHasAValidBound) {
   const AllocationProblem problem = RandomProblem({.units = 14}, 3);
   const double optimum = SolveByBruteForce(problem).objective;

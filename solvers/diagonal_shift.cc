@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "solvers/diagonal_shift.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <span>
+
+#include "Eigen/Dense"
+#include "core/random.h"
+
+namespace bitpact {
+namespace {
+
+using Matrix =
+    Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Vector = Eigen::VectorXd;
+using MatrixView = Eigen::Map<const Matrix>;
+
+// Up to this size all eigenvalues are cheaper than Lanczos.
+constexpr Eigen::Index kDense = 24;
+constexpr int kLanczosSteps = 60;
+constexpr double kLanczosTolerance = 1e-4;
+constexpr int kBalancingRounds = 12;
+
+MatrixView View(const TwoWayModel& model) {
+  const Eigen::Index n = model.NumVariables();
+  return {model.matrix.data(), n, n};
+}
+
+// At most the true least eigenvalue plus a small error; Lanczos with full
+// reorthogonalization, less its residual.
+double LeastEigenvalue(const Matrix& a) {
+  const Eigen::Index n = a.rows();
+  if (n <= kDense) {
+    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(
+        a, Eigen::EigenvaluesOnly);
+    return solver.eigenvalues()(0);
+  }
+  const Eigen::Index steps = std::min<Eigen::Index>(kLanczosSteps, n - 1);
+  Eigen::MatrixXd basis(n, steps + 1);
+  Vector alpha(steps);
+  Vector beta(steps);
+  RandomStream stream(1, "solvers/lanczos");
+  for (Eigen::Index i = 0; i < n; ++i) basis(i, 0) = stream.Normal();
+  basis.col(0).normalize();
+  double least = 0.0;
+  for (Eigen::Index k = 0; k < steps; ++k) {
+    Vector w = a * basis.col(k);
+    alpha(k) = w.dot(basis.col(k));
+    for (int twice = 0; twice < 2; ++twice) {
+      const Vector parts = basis.leftCols(k + 1).transpose() * w;
+      w.noalias() -= basis.leftCols(k + 1) * parts;
+    }
+    beta(k) = w.norm();
+    const bool is_last = k + 1 == steps || beta(k) < 1e-12;
+    if (is_last || k % 5 == 4) {
+      Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> ritz;
+      ritz.computeFromTridiagonal(alpha.head(k + 1), beta.head(k));
+      least = ritz.eigenvalues()(0);
+      const double residual = beta(k) * std::abs(ritz.eigenvectors()(k, 0));
+      if (is_last || residual < kLanczosTolerance * std::abs(least)) {
+        return least - residual * residual /
+                           std::max(std::abs(least),
+                                    std::numeric_limits<double>::min());
+      }
+    }
+    basis.col(k + 1) = w / beta(k);
+  }
+  return least;
+}
+
+// s with equal row norms of diag(s)^-1/2 Q diag(s)^-1/2 (a symmetric
+// equilibration by damped fixed-point steps).
+Vector BalancingScale(const MatrixView& q) {
+  const Eigen::Index n = q.rows();
+  const Matrix squares = q.cwiseAbs2();
+  Vector x = Vector::Ones(n);  // 1 / s
+  for (int round = 0; round < kBalancingRounds; ++round) {
+    const Vector sums = x.cwiseProduct(squares * x);
+    const double mean = sums.mean();
+    if (mean == 0.0) break;
+    for (Eigen::Index i = 0; i < n; ++i) {
+      x(i) *= std::sqrt(mean / std::max(sums(i), 1e-6 * mean));
+    }
+  }
+  Vector scale = x.cwiseInverse();
+  const double largest = scale.maxCoeff();
+  return scale.cwiseMax(1e-9 * largest);
+}
+
+// Adds multiples of `direction` until Q + diag(d) is positive definite by
+// enough for any factorization to say so.
+void MakeSafe(const MatrixView& q, const Vector& direction, Vector& d) {
+  const Eigen::Index n = q.rows();
+  const double norm = (q.cwiseAbs().rowwise().sum() + d.cwiseAbs()).maxCoeff();
+  const double margin = 4.0 * std::numeric_limits<double>::epsilon() *
+                        static_cast<double>(n) * norm;
+  if (norm == 0.0) return;
+  d.array() += 2.0 * margin;
+  double step = 1e-6 * std::max(d.cwiseAbs().maxCoeff() / direction.maxCoeff(),
+                                norm / direction.maxCoeff() * 1e-3);
+  for (;;) {
+    Eigen::MatrixXd shifted = q;
+    shifted.diagonal() += d;
+    shifted.diagonal().array() -= margin;
+    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(shifted);
+    if (factor.info() == Eigen::Success) return;
+    d += step * direction;
+    step *= 4.0;
+  }
+}
+
+std::vector<double> ToVector(const Vector& d) {
+  return {d.data(), d.data() + d.size()};
+}
+
+// One solve of the mixing method at a price; returns the gradient norms.
+class Mixing {
+ public:
+  Mixing(const TwoWayModel& model, MixingState& state)
+      : q_(View(model)),
+        n_(q_.rows()),
+        rank_(static_cast<Eigen::Index>(
+                  std::ceil(std::sqrt(2.0 * static_cast<double>(n_ + 1)))) +
+              1),
+        sizes_(n_),
+        base_(Eigen::Map<const Vector>(model.linear.data(), n_) * 0.5 +
+              0.25 * q_.rowwise().sum()),
+        norms_(Vector::Zero(n_)) {
+    for (Eigen::Index i = 0; i < n_; ++i) {
+      sizes_(i) = static_cast<double>(model.sizes[static_cast<std::size_t>(i)]);
+    }
+    if (!state.is_warm ||
+        state.vectors.size() != static_cast<std::size_t>(n_ * rank_)) {
+      state.vectors.resize(static_cast<std::size_t>(n_ * rank_));
+      RandomStream stream(1, "solvers/mixing_method");
+      Eigen::Map<Matrix> v(state.vectors.data(), n_, rank_);
+      for (Eigen::Index i = 0; i < n_; ++i) {
+        for (Eigen::Index r = 0; r < rank_; ++r) v(i, r) = stream.Normal();
+        v.row(i).normalize();
+      }
+    }
+    v_ = state.vectors.data();
+  }
+
+  // v_0 is the first coordinate; z = (1 + v_0.v) / 2.
+  void Sweeps(double price, int most, double tolerance) {
+    Eigen::Map<Matrix> v(v_, n_, rank_);
+    Eigen::RowVectorXd g(rank_);
+    const Vector c = base_ + 0.5 * price * sizes_;
+    for (int sweep = 0; sweep < most; ++sweep) {
+      double moved = 0.0;
+      for (Eigen::Index i = 0; i < n_; ++i) {
+        g.noalias() = 0.25 * (q_.row(i) * v);
+        g(0) += c(i);
+        norms_(i) = g.norm();
+        if (norms_(i) == 0.0) continue;
+        g /= -norms_(i);
+        moved += (g - v.row(i)).squaredNorm();
+        v.row(i) = g;
+      }
+      if (moved < tolerance * static_cast<double>(n_)) break;
+    }
+  }
+
+  [[nodiscard]] double Use() const {
+    const Eigen::Map<const Matrix> v(v_, n_, rank_);
+    return 0.5 * sizes_.dot((1.0 + v.col(0).array()).matrix());
+  }
+  [[nodiscard]] const Vector& sizes() const { return sizes_; }
+  [[nodiscard]] Vector Shift() const { return 4.0 * norms_; }
+  [[nodiscard]] double TypicalPrice() const {
+    const double size = sizes_.cwiseAbs().mean();
+    return size > 0.0 ? base_.cwiseAbs().mean() / size : 0.0;
+  }
+
+ private:
+  MatrixView q_;
+  Eigen::Index n_;
+  Eigen::Index rank_;
+  Vector sizes_;
+  Vector base_;
+  Vector norms_;
+  double* v_ = nullptr;
+};
+
+constexpr int kCoarseSweeps = 12;
+constexpr double kCoarseTolerance = 1e-5;
+constexpr int kFineSweeps = 200;
+constexpr double kFineTolerance = 1e-8;
+constexpr int kPriceSteps = 14;
+
+// Leaves the price of the row in `state`.
+void FindPrice(const TwoWayModel& model, Mixing& mixing, MixingState& state) {
+  const auto excess = [&](double price) {
+    mixing.Sweeps(price, kCoarseSweeps, kCoarseTolerance);
+    const double use = mixing.Use();
+    if (model.upper != TwoWayModel::kNoUpper &&
+        use > static_cast<double>(model.upper)) {
+      return 1;
+    }
+    return model.lower != TwoWayModel::kNoLower &&
+                   use < static_cast<double>(model.lower)
+               ? -1
+               : 0;
+  };
+  mixing.Sweeps(state.price, 2 * kCoarseSweeps, kCoarseTolerance);
+  const int side = excess(state.price);
+  const double unit = mixing.TypicalPrice();
+  if (unit == 0.0) return;
+  // A bracket: a price that is too low and one that is too high.
+  double low = state.price;
+  double high = state.price;
+  const bool has_bound_below = model.lower == TwoWayModel::kNoLower;
+  double step = state.is_warm ? 0.02 * unit : 0.5 * unit;
+  if (side > 0) {
+    for (int k = 0; k < 20 && excess(high) > 0; ++k, step *= 2.0) {
+      low = high;
+      high += step;
+    }
+  } else {
+    for (int k = 0; k < 20; ++k, step *= 2.0) {
+      if (has_bound_below && low <= 0.0) break;
+      low = has_bound_below ? std::max(0.0, low - step) : low - step;
+      if (excess(low) > 0) break;
+      high = low;
+    }
+  }
+  for (int k = 0; k < kPriceSteps && high - low > 1e-3 * unit; ++k) {
+    const double middle = 0.5 * (low + high);
+    (excess(middle) > 0 ? low : high) = middle;
+  }
+  state.price = 0.5 * (low + high);
+}
+
+}  // namespace
+
+std::vector<double> ScaledShift(const TwoWayModel& model) {
+  const MatrixView q = View(model);
+  if (q.rows() == 0) return {};
+  const Vector scale = BalancingScale(q);
+  const Vector root = scale.cwiseSqrt().cwiseInverse();
+  const Matrix balanced = root.asDiagonal() * q * root.asDiagonal();
+  Vector d = std::max(0.0, -LeastEigenvalue(balanced)) * scale;
+  MakeSafe(q, scale, d);
+  return ToVector(d);
+}
+
+std::vector<double> SemidefiniteShift(const TwoWayModel& model,
+                                      MixingState& state) {
+  const MatrixView q = View(model);
+  if (q.rows() == 0) return {};
+  Mixing mixing(model, state);
+  if (model.HasRow()) FindPrice(model, mixing, state);
+  mixing.Sweeps(state.price, kFineSweeps, kFineTolerance);
+  state.is_warm = true;
+  Vector d = mixing.Shift();
+  const double largest = d.maxCoeff();
+  if (largest == 0.0) return ToVector(d);
+  const Vector scale = d.cwiseMax(1e-3 * largest);
+  const Vector root = scale.cwiseSqrt().cwiseInverse();
+  Matrix balanced = q;
+  balanced.diagonal() += d;
+  balanced = root.asDiagonal() * balanced * root.asDiagonal();
+  // Both ways: what is not needed is taken back.
+  d -= LeastEigenvalue(balanced) * scale;
+  MakeSafe(q, scale, d);
+  return ToVector(d);
+}
+
+}  // namespace bitpact
