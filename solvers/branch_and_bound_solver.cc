@@ -32,7 +32,10 @@ constexpr double kRootProgress = 0.05;
 // Sweeps of the annealer that makes the first incumbent, and its share of the
 // time limit.
 constexpr double kAnnealWork = 2e5;
+// Two-way proofs are quick enough for a short start to pay.
+constexpr double kTwoWayAnnealWork = 5e4;
 constexpr std::int64_t kLeastAnnealSweeps = 300;
+constexpr std::int64_t kLeastTwoWaySweeps = 200;
 constexpr std::int64_t kMostAnnealSweeps = 3000;
 constexpr double kAnnealTimeShare = 0.2;
 // Beyond this much memory for open nodes, the worst is expanded first: such
@@ -278,10 +281,11 @@ Expected<void> OfferAnnealed(const AllocationProblem& problem,
                              IncumbentRecorder& recorder) {
   SolveOptions anneal = options;
   anneal.on_incumbent = nullptr;
-  anneal.node_limit =
-      std::max(kLeastAnnealSweeps,
-               static_cast<std::int64_t>(kAnnealWork /
-                                         std::max(1, reduced.NumVariables())));
+  const bool is_two_way = IsTwoWayModel(reduced);
+  const double work = is_two_way ? kTwoWayAnnealWork : kAnnealWork;
+  anneal.node_limit = std::max(
+      is_two_way ? kLeastTwoWaySweeps : kLeastAnnealSweeps,
+      static_cast<std::int64_t>(work / std::max(1, reduced.NumVariables())));
   if (options.time_limit_s) {
     anneal.time_limit_s = kAnnealTimeShare * clock.SecondsLeft();
   }

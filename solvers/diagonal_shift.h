@@ -6,10 +6,14 @@
 // diagonal. For binaries any such d leaves the problem what it is; which one
 // decides how good the convex bound is.
 //
-// * ScaledShift: d = t s, t the least that works (Lanczos), where s balances Q:
-//   the rows of diag(s)^-1/2 Q diag(s)^-1/2 have equal norms. A covariance a_i
-//   a_j r_ij without its diagonal gets s near a_i^2 back. Moves as little as
-//   needed, so that most of a relaxation's point stays at 0 and 1.
+// * ScaledShift: d = t s, t the least that works (Lanczos), s in two steps.
+//   First Q is balanced: rows of diag(b)^-1/2 Q diag(b)^-1/2 of equal norm, so
+//   that a covariance a_i a_j r_ij gets b near a_i^2. Then s = the shift of
+//   least trace of the balanced matrix, by a few sweeps of the mixing method
+//   without linear terms (minimum trace factor analysis: the diagonal that a
+//   covariance lost). Moves as little as needed, so that most of a relaxation's
+//   point stays at 0 and 1. With s = b alone the root gap of covariances at a
+//   quadratic/linear ratio of 10 is 14%, with this 1%.
 // * SemidefiniteShift: d from the semidefinite relaxation of min f over the
 //   row, the best root bound of all d (Billionnet & Elloumi 2007), by the
 //   mixing method (Wang, Chang & Kolter 2017) on
