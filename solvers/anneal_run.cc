@@ -2,6 +2,8 @@
 #include "solvers/anneal_run.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <utility>
@@ -52,10 +54,21 @@ std::pair<double, double> PriceOf(const ReducedProblem& problem,
   return {LowerQuartile(saving.empty() ? any : saving), mean_step};
 }
 
-// Uniform in [0, bound) from 32 random bits; the bias is below bound / 2^32.
-int Below(std::uint32_t bits, int bound) {
-  return static_cast<int>(
-      (std::uint64_t{bits} * static_cast<std::uint64_t>(bound)) >> 32U);
+// -log of the middles of 256 equal parts of [0.5, 1).
+std::array<double, 256> MakeLogTable() {
+  std::array<double, 256> table{};
+  for (std::size_t k = 0; k < table.size(); ++k) {
+    table[k] = -std::log((256.5 + static_cast<double>(k)) / 512.0);
+  }
+  return table;
+}
+const std::array<double, 256> kLogTable = MakeLogTable();
+
+// Exponential with mean 1, as -log of a uniform number: its binary exponent is
+// the number of leading zeros, its leading digits index the table.
+double Exponential(std::uint64_t bits) {
+  constexpr double kLogTwo = 0.69314718055994531;
+  return kLogTwo * std::countl_zero(bits) + kLogTable[bits & 255U];
 }
 
 }  // namespace
@@ -63,6 +76,9 @@ int Below(std::uint32_t bits, int bound) {
 AnnealPrices ComputeAnnealPrices(const ReducedProblem& problem,
                                  const PlanState& state) {
   AnnealPrices prices;
+  if (!problem.IsTwoWay() && problem.NumResources() <= 1) {
+    FillOneHotTables(problem, state, prices);
+  }
   for (int k = 0; k < problem.NumResources(); ++k) {
     const auto [price, step] = PriceOf(problem, state, k);
     prices.per_size.push_back(price);
@@ -93,7 +109,11 @@ AnnealRun::AnnealRun(const ReducedProblem& problem,
                      const AnnealSchedule& schedule,
                      const RandomStream& stream,
                      PlanState& state)
-    : problem_(problem), schedule_(schedule), stream_(stream), state_(state) {
+    : problem_(problem),
+      prices_(prices),
+      schedule_(schedule),
+      stream_(stream),
+      state_(state) {
   for (const double price : prices.per_size) {
     const double factor =
         kLeastPenalty + (kMostPenalty - kLeastPenalty) * stream_.Uniform();
@@ -115,8 +135,11 @@ std::uint64_t AnnealRun::NextBits() {
 bool AnnealRun::Accept(double change, double temperature) {
   if (change <= 0.0) return true;
   if (change > kHopeless * temperature) return false;
-  const double draw = static_cast<double>(NextBits() >> 11U) * 0x1p-53;
-  return draw < std::exp(-change / temperature);
+  return change < DrawThreshold(temperature);
+}
+
+double AnnealRun::DrawThreshold(double temperature) {
+  return temperature * Exponential(NextBits());
 }
 
 void AnnealRun::AdaptPenalty() {
@@ -140,6 +163,10 @@ void AnnealRun::Sweep(double temperature, double& target, Choices& best) {
     SweepTwoWay(temperature, target, best);
     return;
   }
+  if (!prices_.by_size.empty()) {
+    SweepOneHot(temperature, target, best);
+    return;
+  }
   for (int i = 0; i < problem_.NumVariables(); ++i) {
     const std::uint64_t bits = NextBits();
     const int group =
@@ -159,6 +186,7 @@ void AnnealRun::Sweep(double temperature, double& target, Choices& best) {
 void AnnealRun::SweepTwoWay(double temperature, double& target, Choices& best) {
   const int n = problem_.NumGroups();
   const double price = penalty_.empty() ? 0.0 : penalty_[0];
+  Partition();
   for (int proposal = 0; proposal < n; ++proposal) {
     const std::uint64_t bits = NextBits();
     const int i = Below(static_cast<std::uint32_t>(bits >> 32U), n);
@@ -179,8 +207,8 @@ void AnnealRun::SweepTwoWay(double temperature, double& target, Choices& best) {
         price * static_cast<double>(std::max<std::int64_t>(over + grown, 0) -
                                     std::max<std::int64_t>(over, 0));
     if (!Accept(change, temperature)) continue;
-    state_.Move(i, 1 - state_.Choice(i));
-    if (j >= 0) state_.Move(j, 1 - state_.Choice(j));
+    Flip(i);
+    if (j >= 0) Flip(j);
     if (over + grown <= 0 && state_.objective() < target) {
       target = state_.objective();
       best = state_.choices();
@@ -188,17 +216,52 @@ void AnnealRun::SweepTwoWay(double temperature, double& target, Choices& best) {
   }
 }
 
-int AnnealRun::DrawPartner(int i) {
-  const bool grows = FlipSize(i) > 0;
-  int partner = -1;
-  for (int draw = 0; draw < kPartnerDraws; ++draw) {
-    const int j = Below(static_cast<std::uint32_t>(NextBits() >> 32U),
-                        problem_.NumGroups());
-    if (j == i) continue;
-    partner = j;
-    if (sizes_.empty() || grows != (FlipSize(j) > 0)) break;
+void AnnealRun::Partition() {
+  const int n = problem_.NumGroups();
+  order_.resize(static_cast<std::size_t>(n));
+  place_.resize(static_cast<std::size_t>(n));
+  growing_ = 0;
+  for (int i = 0; i < n; ++i) {
+    order_[static_cast<std::size_t>(i)] = i;
+    place_[static_cast<std::size_t>(i)] = i;
   }
-  return partner;
+  for (int i = 0; i < n; ++i) {
+    if (FlipSize(i) > 0) Exchange(i, growing_++);
+  }
+}
+
+// Puts i where the binary at `place` is, and that one where i was.
+void AnnealRun::Exchange(int i, int place) {
+  const int at = place_[static_cast<std::size_t>(i)];
+  const int other = order_[static_cast<std::size_t>(place)];
+  std::swap(order_[static_cast<std::size_t>(at)],
+            order_[static_cast<std::size_t>(place)]);
+  place_[static_cast<std::size_t>(i)] = place;
+  place_[static_cast<std::size_t>(other)] = at;
+}
+
+void AnnealRun::Flip(int i) {
+  const bool grew = FlipSize(i) > 0;
+  state_.Move(i, 1 - state_.Choice(i));
+  const bool grows = FlipSize(i) > 0;
+  if (grew && !grows) Exchange(i, --growing_);
+  if (!grew && grows) Exchange(i, growing_++);
+}
+
+int AnnealRun::DrawPartner(int i) {
+  const int n = problem_.NumGroups();
+  int first = 0;
+  int count = n;
+  if (!sizes_.empty()) {
+    const bool grows = place_[static_cast<std::size_t>(i)] < growing_;
+    first = grows ? growing_ : 0;
+    count = grows ? n - growing_ : growing_;
+  }
+  if (count == 0) return -1;
+  const int drawn =
+      first + Below(static_cast<std::uint32_t>(NextBits() >> 32U), count);
+  const int j = order_[static_cast<std::size_t>(drawn)];
+  return j == i ? -1 : j;
 }
 
 int AnnealRun::OtherChoice(int group, std::uint32_t bits) const {

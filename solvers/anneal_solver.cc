@@ -20,7 +20,7 @@ namespace {
 
 constexpr int kFirstSweeps = 60;
 constexpr double kSweepGrowth = 1.15;
-constexpr double kSweepWork = 4e6;
+constexpr double kSweepWork = 2e7;
 constexpr std::int64_t kMostSweeps = 20000;
 constexpr std::int64_t kLeastSweeps = 200;
 

@@ -3,8 +3,41 @@
 
 #include <algorithm>
 
+// Twice the width where the machine has it, chosen at run time; a product and a
+// sum each rounded, so every machine computes the same numbers.
+#if defined(__x86_64__) && (defined(__GNUC__) || defined(__clang__))
+#define BITPACT_HAVE_AVX2_ROWS 1
+#include <immintrin.h>
+#endif
+
 namespace bitpact {
 namespace {
+
+// target[j] += scale * values[j] for j < n.
+void AddScaled(double scale,
+               const double* values,
+               std::size_t n,
+               double* target) {
+  for (std::size_t j = 0; j < n; ++j) target[j] += scale * values[j];
+}
+
+#ifdef BITPACT_HAVE_AVX2_ROWS
+__attribute__((target("avx2"))) void AddScaledAvx2(double scale,
+                                                   const double* values,
+                                                   std::size_t n,
+                                                   double* target) {
+  const __m256d factor = _mm256_set1_pd(scale);
+  std::size_t j = 0;
+  for (; j + 4 <= n; j += 4) {
+    const __m256d product = _mm256_mul_pd(factor, _mm256_loadu_pd(values + j));
+    _mm256_storeu_pd(target + j,
+                     _mm256_add_pd(_mm256_loadu_pd(target + j), product));
+  }
+  for (; j < n; ++j) target[j] += scale * values[j];
+}
+
+const bool kHasAvx2 = __builtin_cpu_supports("avx2") != 0;
+#endif
 
 constexpr int kAlwaysDense = 2048;
 constexpr std::size_t kSparseBelowShare = 8;
@@ -79,8 +112,13 @@ void PairMatrix::AddRow(int i, double scale, std::span<double> out) const {
   if (is_dense_) {
     const auto size = static_cast<std::size_t>(n_);
     const double* values = dense_.data() + row * size;
-    double* target = out.data();
-    for (std::size_t j = 0; j < size; ++j) target[j] += scale * values[j];
+#ifdef BITPACT_HAVE_AVX2_ROWS
+    if (kHasAvx2) {
+      AddScaledAvx2(scale, values, size, out.data());
+      return;
+    }
+#endif
+    AddScaled(scale, values, size, out.data());
     return;
   }
   for (std::size_t at = start_[row]; at < start_[row + 1]; ++at) {

@@ -119,11 +119,25 @@ BestMove BestPairTwoWay(const ReducedProblem& problem, const PlanState& state) {
 BestMove BestPair(const ReducedProblem& problem, const PlanState& state) {
   if (problem.IsTwoWay()) return BestPairTwoWay(problem, state);
   BestMove best{.value = -kNoGain * problem.scale};
+  // What the move adds to the fields of all others, so that a partner takes two
+  // loads.
+  std::vector<double> row(static_cast<std::size_t>(problem.NumVariables()));
+  const auto added = [&](int g, int c) {
+    const int variable = problem.VariableOf(g, c);
+    return variable < 0 ? 0.0 : row[static_cast<std::size_t>(variable)];
+  };
   ForEachMove(problem, state, 0, [&](int g, int c) {
+    std::fill(row.begin(), row.end(), 0.0);
+    const int from = problem.VariableOf(g, state.Choice(g));
+    const int to = problem.VariableOf(g, c);
+    if (from >= 0) problem.pairs.AddRow(from, -1.0, row);
+    if (to >= 0) problem.pairs.AddRow(to, 1.0, row);
+    const double first = state.Delta(g, c);
     ForEachMove(problem, state, g + 1, [&](int h, int d) {
-      const double delta = state.SwapDelta(g, c, h, d);
-      if (delta >= best.value) return;
-      const BestMove move{delta, g, c, h, d};
+      const double value =
+          first + state.Delta(h, d) + added(h, d) - added(h, state.Choice(h));
+      if (value >= best.value) return;
+      const BestMove move{value, g, c, h, d};
       if (FitsAfterBoth(problem, state, move)) best = move;
     });
   });
