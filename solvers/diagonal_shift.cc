@@ -19,9 +19,10 @@ using Vector = Eigen::VectorXd;
 using MatrixView = Eigen::Map<const Matrix>;
 
 // Up to this size all eigenvalues are cheaper than Lanczos.
-constexpr Eigen::Index kDense = 24;
+constexpr Eigen::Index kDense = 40;
 constexpr int kLanczosSteps = 60;
-constexpr double kLanczosTolerance = 1e-4;
+constexpr Eigen::Index kLanczosCheck = 12;
+constexpr double kLanczosTolerance = 1e-3;
 constexpr int kBalancingRounds = 12;
 // On covariances of 224 variables a tenth of the rank that would be exact, and
 // ten sweeps, bound as well as rank 22 and 60 sweeps to 0.05%.
@@ -59,7 +60,7 @@ double LeastEigenvalue(const Matrix& a) {
     }
     beta(k) = w.norm();
     const bool is_last = k + 1 == steps || beta(k) < 1e-12;
-    if (is_last || k % 5 == 4) {
+    if (is_last || k % kLanczosCheck == kLanczosCheck - 1) {
       Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> ritz;
       ritz.computeFromTridiagonal(alpha.head(k + 1), beta.head(k));
       least = ritz.eigenvalues()(0);
@@ -224,6 +225,7 @@ constexpr int kCoarseSweeps = 12;
 constexpr double kCoarseTolerance = 1e-5;
 constexpr int kFineSweeps = 200;
 constexpr double kFineTolerance = 1e-8;
+constexpr int kQuickSweeps = 12;
 constexpr int kPriceSteps = 14;
 
 // Leaves the price of the row in `state`.
@@ -269,6 +271,21 @@ void FindPrice(const TwoWayModel& model, Mixing& mixing, MixingState& state) {
   state.price = 0.5 * (low + high);
 }
 
+// d from the mixing method's norms, as small as it may be.
+std::vector<double> FinishSemidefinite(const MatrixView& q, Vector d) {
+  const double largest = d.maxCoeff();
+  if (largest == 0.0) return ToVector(d);
+  const Vector scale = d.cwiseMax(1e-3 * largest);
+  const Vector root = scale.cwiseSqrt().cwiseInverse();
+  Matrix balanced = q;
+  balanced.diagonal() += d;
+  balanced = root.asDiagonal() * balanced * root.asDiagonal();
+  // Both ways: what is not needed is taken back.
+  d -= LeastEigenvalue(balanced) * scale;
+  MakeSafe(q, scale, d);
+  return ToVector(d);
+}
+
 }  // namespace
 
 std::vector<double> ScaledShift(const TwoWayModel& model) {
@@ -290,18 +307,17 @@ std::vector<double> SemidefiniteShift(const TwoWayModel& model,
   if (model.HasRow()) FindPrice(model, mixing, state);
   mixing.Sweeps(state.price, kFineSweeps, kFineTolerance);
   state.is_warm = true;
-  Vector d = mixing.Shift();
-  const double largest = d.maxCoeff();
-  if (largest == 0.0) return ToVector(d);
-  const Vector scale = d.cwiseMax(1e-3 * largest);
-  const Vector root = scale.cwiseSqrt().cwiseInverse();
-  Matrix balanced = q;
-  balanced.diagonal() += d;
-  balanced = root.asDiagonal() * balanced * root.asDiagonal();
-  // Both ways: what is not needed is taken back.
-  d -= LeastEigenvalue(balanced) * scale;
-  MakeSafe(q, scale, d);
-  return ToVector(d);
+  return FinishSemidefinite(q, mixing.Shift());
+}
+
+std::vector<double> QuickSemidefiniteShift(const TwoWayModel& model,
+                                           double price) {
+  const MatrixView q = View(model);
+  if (q.rows() == 0) return {};
+  MixingState state;
+  Mixing mixing(model, state);
+  mixing.Sweeps(price, kQuickSweeps, kCoarseTolerance);
+  return FinishSemidefinite(q, mixing.Shift());
 }
 
 }  // namespace bitpact

@@ -44,6 +44,11 @@ struct MixingState {
 [[nodiscard]] std::vector<double> SemidefiniteShift(const TwoWayModel& model,
                                                     MixingState& state);
 
+// The same at a price that is known well enough, with a dozen sweeps: for the
+// many small models inside a search.
+[[nodiscard]] std::vector<double> QuickSemidefiniteShift(
+    const TwoWayModel& model, double price);
+
 }  // namespace bitpact
 
 #endif  // BITPACT_SOLVERS_DIAGONAL_SHIFT_H_

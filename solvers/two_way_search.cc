@@ -26,7 +26,7 @@ constexpr std::size_t kFewFree = 48;
 constexpr double kMuchBetter = 0.5;
 // Nodes expanded side by side in a round, and nodes examined for each.
 constexpr std::size_t kJobs = 8;
-constexpr std::int64_t kNodesPerJob = 32;
+constexpr std::int64_t kNodesPerJob = 96;
 // Beyond this much memory for open nodes, the worst is expanded first: such
 // nodes close soon and the queue stops growing.
 constexpr std::size_t kNodeMemory = std::size_t{512} << 20U;
@@ -220,30 +220,26 @@ std::int64_t TwoWaySearch::NodesLeft() const {
 }
 
 // Tightens a node; keeps it on the stack, or its plan.
-void TwoWaySearch::Examine(TwoWayNode node,
+void TwoWaySearch::Examine(const TwoWayModel& model,
+                           TwoWayNode node,
                            TwoWayRelaxation& relaxation,
                            Job& job,
-                           std::vector<TwoWayNode>& stack) const {
+                           std::vector<TwoWayNode>& stack) {
   ++job.nodes;
   if (!relaxation.Tighten(node, job.cutoff)) return;
   bool is_whole = true;
-  for (std::size_t i = 0; i < node.state.size(); ++i) {
+  for (std::size_t i = 0; i < node.state.size() && is_whole; ++i) {
     const float y = node.point[i];
-    if (node.state[i] == Fixing::kFree && y > 0.0F && y < 1.0F) {
-      is_whole = false;
-      break;
-    }
+    is_whole = node.state[i] != Fixing::kFree || y <= 0.0F || y >= 1.0F;
   }
   if (is_whole) {
     std::vector<char> z;
     relaxation.Round(node, z);
-    const std::int64_t use = model_.Use(z);
-    if (use <= model_.upper && use >= model_.lower) {
-      const double value = model_.Value(z);
-      if (value < job.cutoff) {
-        job.cutoff = value;
-        job.plans.push_back(std::move(z));
-      }
+    const std::int64_t use = model.Use(z);
+    const double value = model.Value(z);
+    if (use <= model.upper && use >= model.lower && value < job.cutoff) {
+      job.cutoff = value;
+      job.plans.push_back(std::move(z));
     }
   }
   // With nothing free the point is the only plan, and it was offered.
@@ -251,10 +247,10 @@ void TwoWaySearch::Examine(TwoWayNode node,
   stack.push_back(std::move(node));
 }
 
-void TwoWaySearch::RunJob(Job& job, TwoWayRelaxation& relaxation) const {
-  const std::int64_t steps = relaxation.steps();
-  std::vector<TwoWayNode> stack;
-  stack.push_back(std::move(job.start));
+void TwoWaySearch::Dive(const TwoWayModel& model,
+                        TwoWayRelaxation& relaxation,
+                        Job& job,
+                        std::vector<TwoWayNode>& stack) const {
   while (!stack.empty() && job.nodes + 1 < job.most_nodes &&
          clock_.Reached(-1) == Limit::kNone) {
     TwoWayNode parent = std::move(stack.back());
@@ -266,11 +262,54 @@ void TwoWaySearch::RunJob(Job& job, TwoWayRelaxation& relaxation) const {
     first.state[branch] = one_first ? Fixing::kOne : Fixing::kZero;
     parent.state[branch] = one_first ? Fixing::kZero : Fixing::kOne;
     // The better one lies on top.
-    Examine(std::move(parent), relaxation, job, stack);
-    Examine(std::move(first), relaxation, job, stack);
+    Examine(model, std::move(parent), relaxation, job, stack);
+    Examine(model, std::move(first), relaxation, job, stack);
   }
-  job.open = std::move(stack);
-  job.steps = relaxation.steps() - steps;
+}
+
+// On a model of its own of what the start leaves free; plans and open nodes
+// are handed back in terms of the search's model.
+void TwoWaySearch::RunJob(Job& job) const {
+  std::vector<int> kept;
+  TwoWayModel model = Compress(model_, job.start.state, kept);
+  SetShift(shift_ == Shift::kScaled
+               ? ScaledShift(model)
+               : QuickSemidefiniteShift(model, job.start.price),
+           model);
+  TwoWayRelaxation relaxation(model);
+  TwoWayNode root = relaxation.Root();
+  root.bound = job.start.bound;
+  root.price = job.start.price;
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    root.point[i] = job.start.point[static_cast<std::size_t>(kept[i])];
+  }
+  std::vector<TwoWayNode> stack;
+  Examine(model, std::move(root), relaxation, job, stack);
+  Dive(model, relaxation, job, stack);
+  for (TwoWayNode& local : stack) {
+    TwoWayNode node = job.start;
+    node.bound = local.bound;
+    node.price = local.price;
+    node.branch = kept[static_cast<std::size_t>(local.branch)];
+    node.one_first = local.one_first;
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      const auto at = static_cast<std::size_t>(kept[i]);
+      node.state[at] = local.state[i];
+      node.point[at] = local.point[i];
+    }
+    job.open.push_back(std::move(node));
+  }
+  for (std::vector<char>& local : job.plans) {
+    std::vector<char> z(job.start.state.size(), 0);
+    for (std::size_t i = 0; i < z.size(); ++i) {
+      z[i] = job.start.state[i] == Fixing::kOne ? 1 : 0;
+    }
+    for (std::size_t i = 0; i < kept.size(); ++i) {
+      z[static_cast<std::size_t>(kept[i])] = local[i];
+    }
+    local = std::move(z);
+  }
+  job.steps = relaxation.steps();
 }
 
 void TwoWaySearch::Merge(Job& job) {
@@ -309,39 +348,40 @@ void TwoWaySearch::RunRound() {
   for (Job& job : jobs) {
     job.cutoff = Cutoff();
     job.most_nodes =
-        std::min(kNodesPerJob, std::max<std::int64_t>(2, NodesLeft() / count));
+        std::min(kNodesPerJob, std::max<std::int64_t>(3, NodesLeft() / count));
   }
   std::atomic<std::size_t> next = 0;
-  const auto work = [&](std::size_t worker) {
-    for (std::size_t k = next++; k < jobs.size(); k = next++) {
-      RunJob(jobs[k], *relaxations_[worker]);
-    }
+  const auto work = [&] {
+    for (std::size_t k = next++; k < jobs.size(); k = next++) RunJob(jobs[k]);
   };
-  const std::size_t workers = std::min(relaxations_.size(), jobs.size());
+  const std::size_t workers =
+      std::min(static_cast<std::size_t>(num_threads_), jobs.size());
   {
     std::vector<std::jthread> threads;
-    for (std::size_t w = 1; w < workers; ++w) threads.emplace_back(work, w);
-    work(0);
+    for (std::size_t w = 1; w < workers; ++w) threads.emplace_back(work);
+    work();
   }
   for (Job& job : jobs) Merge(job);
   if (++rounds_ % 4 == 0 && !open_.empty()) {
+    const TwoWayNode& best = open_.begin()->second;
     std::vector<char> z;
-    relaxations_[0]->Round(open_.begin()->second, z);
+    for (std::size_t i = 0; i < best.state.size(); ++i) {
+      z.push_back(best.state[i] == Fixing::kFree
+                      ? static_cast<char>(best.point[i] > 0.5F)
+                      : static_cast<char>(best.state[i]));
+    }
     OfferRounded(model_, z);
   }
   limit_ = clock_.Reached(nodes_);
 }
 
 void TwoWaySearch::Search() {
-  const auto threads = static_cast<std::size_t>(std::max(1, num_threads_));
-  for (std::size_t t = 0; t < std::min(threads, kJobs); ++t) {
-    relaxations_.push_back(std::make_unique<TwoWayRelaxation>(model_));
-  }
   Job job;
   job.cutoff = Cutoff();
-  TwoWayNode root = relaxations_[0]->Root();
+  TwoWayRelaxation relaxation(model_);
+  TwoWayNode root = relaxation.Root();
   root.bound = recorder_.bound();
-  Examine(std::move(root), *relaxations_[0], job, job.open);
+  Examine(model_, std::move(root), relaxation, job, job.open);
   Merge(job);
   limit_ = clock_.Reached(nodes_);
   while (limit_ == Limit::kNone) {

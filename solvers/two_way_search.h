@@ -10,15 +10,15 @@
 // incumbent fix variables, the model is compressed and shifted anew, until a
 // pass fixes little. The shift that leaves less is searched.
 //
-// Search, in rounds: the open nodes with the least bounds are each expanded
-// depth first for a fixed number of nodes, side by side on the threads, against
+// Search, in rounds: the open nodes with the least bounds are each compressed,
+// shifted anew (what is fixed needs no curvature any more) and expanded depth
+// first for a fixed number of nodes, side by side on the threads, against
 // a cutoff that is frozen for the round; what they leave open and the plans
 // they met are merged in order. So the plan, the bound and the number of nodes
 // do not depend on the number of threads.
 
 #include <cstdint>
 #include <map>
-#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -76,11 +76,16 @@ class TwoWaySearch {
 
   void Search();
   void RunRound();
-  void RunJob(Job& job, TwoWayRelaxation& relaxation) const;
-  void Examine(TwoWayNode node,
-               TwoWayRelaxation& relaxation,
-               Job& job,
-               std::vector<TwoWayNode>& stack) const;
+  void RunJob(Job& job) const;
+  void Dive(const TwoWayModel& model,
+            TwoWayRelaxation& relaxation,
+            Job& job,
+            std::vector<TwoWayNode>& stack) const;
+  static void Examine(const TwoWayModel& model,
+                      TwoWayNode node,
+                      TwoWayRelaxation& relaxation,
+                      Job& job,
+                      std::vector<TwoWayNode>& stack);
   void Merge(Job& job);
   [[nodiscard]] TwoWayNode Pop();
   void DropAboveCutoff();
@@ -98,7 +103,6 @@ class TwoWaySearch {
   TwoWayModel model_;  // what the search works on
   Shift shift_ = Shift::kScaled;
   MixingState mixing_;
-  std::vector<std::unique_ptr<TwoWayRelaxation>> relaxations_;
   std::map<std::pair<double, std::int64_t>, TwoWayNode> open_;
   std::int64_t next_id_ = 0;
   std::int64_t rounds_ = 0;
