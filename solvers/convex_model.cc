@@ -232,7 +232,9 @@ ConvexModel MakeConvexModel(const ReducedProblem& problem,
   const std::vector<CoordinateBlock> blocks =
       MakeCoordinates(pairs, model, k, missed);
   Matrix d;
-  if (shift == Shift::kScaled) {
+  if (shift == Shift::kLeastEigenvalue) {
+    d = LeastEigenvalueShift(k).asDiagonal();
+  } else if (shift == Shift::kScaled) {
     d = ScaledShift(k, blocks);
   } else {
     d = SemidefiniteShift(k, MakeShiftGroups(model, multipliers)).asDiagonal();

@@ -39,7 +39,9 @@ using Domain = std::vector<std::vector<char>>;
 
 [[nodiscard]] Domain FullDomain(const ReducedProblem& problem);
 
-enum class Shift { kScaled, kSemidefinite };  // solvers/convex_shift.h
+// See solvers/convex_shift.h. The searches try the latter two; the first is
+// what they are measured against.
+enum class Shift { kLeastEigenvalue, kScaled, kSemidefinite };
 
 struct ConvexModel {
   struct Group {

@@ -116,6 +116,10 @@ double LeastEigenvalue(const Matrix& matrix) {
   return solver.eigenvalues()(0);
 }
 
+Vector LeastEigenvalueShift(const Matrix& k) {
+  return Vector::Constant(k.rows(), std::max(0.0, -LeastEigenvalue(k)));
+}
+
 Matrix ScaledShift(const Matrix& k, const Blocks& blocks) {
   const Eigen::Index m = k.rows();
   Matrix shift = Matrix::Zero(m, m);

@@ -5,6 +5,9 @@
 // What to add to the blocks of a symmetric matrix K so that it has no negative
 // curvature (solvers/convex_model.h says why that changes no plan's value).
 //
+// * LeastEigenvalueShift: D = t * I, t the least that works: minus the least
+//   eigenvalue of K (Hammer & Rubin 1970). The weakest of the three whenever
+//   units differ in scale.
 // * ScaledShift: D = t * B, t the least that works, for blocks B that balance
 //   K: all block rows of B^(-1/2) K B^(-1/2) get the same norm (Ruiz' scaling,
 //   block by block: B <- B^(1/2) (R R')^(1/2) B^(1/2) with R the balanced
@@ -16,7 +19,7 @@
 //   convex reformulation (2007). A better bound at the root, but more
 //   variables stay fractional; indispensable when K is far from semidefinite.
 //
-// Neither is trusted: MakeConvexModel adds what is missing to the diagonal.
+// None is trusted: MakeConvexModel adds what is missing to the diagonal.
 
 #include <vector>
 
@@ -29,6 +32,9 @@ struct CoordinateBlock {
   Eigen::Index first = 0;
   Eigen::Index size = 1;
 };
+
+// Diagonal of D, one entry a coordinate. O(m^3).
+[[nodiscard]] Eigen::VectorXd LeastEigenvalueShift(const Eigen::MatrixXd& k);
 
 // K: symmetric, zero inside the blocks. Returns the full matrix D, zero outside
 // the blocks. O(m^3).

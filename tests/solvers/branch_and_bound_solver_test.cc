@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "solvers/convex_model.h"
 #include "solvers/convex_relaxation.h"
+#include "solvers/convex_shift.h"
 #include "solvers/plan_checker.h"
 #include "solvers/plan_state.h"
 #include "tests/solvers/problem_generator.h"
@@ -139,7 +140,9 @@ TEST(ConvexModel, KeepsTheObjectiveAtBinariesAndHasNoNegativeCurvature) {
     const RandomProblemSpec spec{.units = 5,
                                  .options = 2 + static_cast<int>(seed % 2)};
     const ReducedProblem reduced = Reduce(RandomProblem(spec, seed));
-    const Shift shift = seed % 3 == 0 ? Shift::kScaled : Shift::kSemidefinite;
+    const Shift shift = seed % 3 == 0   ? Shift::kScaled
+                        : seed % 3 == 1 ? Shift::kSemidefinite
+                                        : Shift::kLeastEigenvalue;
     const std::vector<double> prices(reduced.limits.size(), 0.01);
     const ConvexModel model =
         MakeConvexModel(reduced, FullDomain(reduced), shift, prices);
@@ -178,6 +181,16 @@ TEST(ConvexModel, KeepsTheObjectiveAtBinariesAndHasNoNegativeCurvature) {
   }
 }
 
+TEST(ConvexShift, LeastEigenvalueMovesEveryCoordinateAlike) {
+  // Eigenvalues 3 and -3 of the pair, 0 of the third.
+  Eigen::MatrixXd k = Eigen::MatrixXd::Zero(3, 3);
+  k(0, 1) = k(1, 0) = 3.0;
+  const Eigen::VectorXd d = LeastEigenvalueShift(k);
+  for (int i = 0; i < 3; ++i) EXPECT_NEAR(d(i), 3.0, 1e-12);
+  k += d.asDiagonal();
+  EXPECT_NEAR(LeastEigenvalue(k), 0.0, 1e-12);
+}
+
 // With the cutoff just above the optimum every choice of the optimal plan must
 // stay open, and the bound must not pass the optimum.
 TEST(ConvexRelaxation, NeverClosesTheOptimum) {
@@ -188,7 +201,8 @@ TEST(ConvexRelaxation, NeverClosesTheOptimum) {
     const ReducedProblem reduced = Reduce(problem);
     if (!judge.plan || reduced.NumGroups() == 0) continue;
     const Choices optimum = reduced.Contract(*judge.plan);
-    for (const Shift shift : {Shift::kScaled, Shift::kSemidefinite}) {
+    for (const Shift shift :
+         {Shift::kLeastEigenvalue, Shift::kScaled, Shift::kSemidefinite}) {
       const ConvexModel model =
           MakeConvexModel(reduced, FullDomain(reduced), shift, {});
       ConvexRelaxation relaxation(model);
