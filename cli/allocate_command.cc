@@ -3,6 +3,7 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -47,17 +48,18 @@ Expected<Exit> AllocatePlan(AllocateFlags flags) {
   done = WriteAllocation(flags.output, *table, *allocation);
   if (!done) return tl::unexpected(done.error());
   const SolveResult& result = allocation->result;
-  if (!allocation->plan) {
+  const std::optional<AllocationPlan>& plan = allocation->plan;
+  if (!plan) {
     return ReportInfeasible(std::string(TerminationName(result.termination)) +
                             ": " + result.detail);
   }
-  std::cout << RenderBitMap(*allocation->plan) << "\nsolver " << result.solver
-            << ": " << TerminationName(result.termination) << ", objective "
+  std::cout << RenderBitMap(*plan) << "\nsolver " << result.solver << ": "
+            << TerminationName(result.termination) << ", objective "
             << FormatNumber(result.objective, 6) << ", gap "
             << FormatSmall(result.RelativeGap()) << "\n"
-            << FormatCount(allocation->plan->size_bytes) << " of "
+            << FormatCount(plan->size_bytes) << " of "
             << FormatCount(limit.limit) << " bytes, "
-            << FormatNumber(allocation->plan->bits_per_weight(), 3)
+            << FormatNumber(plan->bits_per_weight(), 3)
             << " bits a weight; wrote problem.json, result.json and plan.json "
                "to "
             << flags.output.string() << "\n";

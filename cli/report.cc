@@ -237,7 +237,7 @@ std::string RenderReport(const Report& report) {
 
 Expected<void> WriteReport(const std::filesystem::path& folder,
                            const Report& report) {
-  const Expected<void> written =
+  Expected<void> written =
       WriteJsonFile(folder / "report.json",
                     {.format = "bitpact.report",
                      .version = 1,

@@ -97,7 +97,7 @@ class Judge {
         quantizer_(&quantizer),
         full_(FullPrecisionWeights(model)) {}
 
-  ReportRow FullPrecision(const std::vector<Unit>& units) const {
+  [[nodiscard]] ReportRow FullPrecision(const std::vector<Unit>& units) const {
     ReportRow row;
     row.name = "full precision";
     row.loss = EvaluateLoss(*model_, full_, *tokens_, &full_);
@@ -182,7 +182,7 @@ Expected<void> MeasureRows(const RunFlags& flags,
   };
   for (const FormatRule* format :
        {&table.formats.front(), &table.formats.back()}) {
-    const Expected<void> added =
+    Expected<void> added =
         add("all " + OptionName(*format),
             MakeUniformPlan(table.units, *format, table.quantizer));
     if (!added) return added;
@@ -193,15 +193,15 @@ Expected<void> MeasureRows(const RunFlags& flags,
     if (!random) return tl::unexpected(random.error());
     report.rows.push_back(std::move(*random));
   }
-  const Expected<void> added = add("one at a time", candidates.naive);
+  Expected<void> added = add("one at a time", candidates.naive);
   if (!added) return added;
   return add("plan", report.plan);
 }
 
 Expected<void> ValidateFlags(const RunFlags& flags) {
-  const Expected<void> measure = Validate(flags.measure);
+  Expected<void> measure = Validate(flags.measure);
   if (!measure) return measure;
-  const Expected<void> solve = Validate(flags.solve);
+  Expected<void> solve = Validate(flags.solve);
   if (!solve) return solve;
   if (flags.eval_tokens < 0 || flags.random_plans < 0) {
     return InvalidArgument("--eval-tokens and --random-plans must be >= 0");
@@ -225,6 +225,37 @@ Expected<void> SaveQuantized(const RunFlags& flags,
   const auto quantized = QuantizedModel::Make(model, plan, quantizer);
   if (!quantized) return tl::unexpected(quantized.error());
   return quantized->Save(model, flags.output / "quantized");
+}
+
+// The plan of the chosen metric, and the one that looks at one unit at a time.
+struct Plans {
+  std::string infeasible;  // why there is none; the rest is then empty
+  Allocation chosen;
+  AllocationPlan plan;
+  AllocationPlan naive;
+};
+
+Expected<Plans> MakePlans(const RunFlags& flags,
+                          const SensitivityTable& table,
+                          const SensitivityTable& naive,
+                          std::int64_t byte_limit) {
+  Plans plans;
+  Expected<Allocation> chosen = Allocate(table, byte_limit, flags.solve);
+  if (!chosen) return tl::unexpected(chosen.error());
+  Expected<Allocation> additive = Allocate(naive, byte_limit, flags.solve);
+  if (!additive) return tl::unexpected(additive.error());
+  const std::optional<AllocationPlan>& plan = chosen->plan;
+  const std::optional<AllocationPlan>& naive_plan = additive->plan;
+  if (!plan || !naive_plan) {
+    plans.infeasible = chosen->result.detail;
+    return plans;
+  }
+  const Expected<void> done = WriteAllocation(flags.output, table, *chosen);
+  if (!done) return tl::unexpected(done.error());
+  plans.plan = *plan;
+  plans.naive = *naive_plan;
+  plans.chosen = std::move(*chosen);
+  return plans;
 }
 
 Expected<Exit> Run(RunFlags flags) {
@@ -273,17 +304,9 @@ Expected<Exit> Run(RunFlags flags) {
   if (!done) return tl::unexpected(done.error());
   watch.Lap("estimate");
 
-  const Expected<Allocation> chosen =
-      Allocate(*table, limit.limit, flags.solve);
-  if (!chosen) return tl::unexpected(chosen.error());
-  const Expected<Allocation> additive =
-      Allocate(*naive, limit.limit, flags.solve);
-  if (!additive) return tl::unexpected(additive.error());
-  if (!chosen->plan || !additive->plan) {
-    return ReportInfeasible(chosen->result.detail);
-  }
-  done = WriteAllocation(flags.output, *table, *chosen);
-  if (!done) return tl::unexpected(done.error());
+  const Expected<Plans> plans = MakePlans(flags, *table, *naive, limit.limit);
+  if (!plans) return tl::unexpected(plans.error());
+  if (!plans->infeasible.empty()) return ReportInfeasible(plans->infeasible);
   watch.Lap("solve");
 
   report.model = flags.model.string();
@@ -293,11 +316,11 @@ Expected<Exit> Run(RunFlags flags) {
       texts->calibration_file + " (" + texts->calibration.description + ")";
   report.evaluation =
       texts->evaluation_file + " (" + texts->evaluation.description + ")";
-  report.plan = *chosen->plan;
-  report.solve = chosen->result;
+  report.plan = plans->plan;
+  report.solve = plans->chosen.result;
   report.sensitivities = std::move(*table);
   const Judge judge(model, texts->evaluation, *playground->quantizer);
-  done = MeasureRows(flags, judge, {*additive->plan, &*chosen}, report);
+  done = MeasureRows(flags, judge, {plans->naive, &plans->chosen}, report);
   if (!done) return tl::unexpected(done.error());
   ComparePlans(PredictedTokens(texts->evaluation), report.rows);
   watch.Lap("evaluate");

@@ -178,7 +178,7 @@ Expected<std::int64_t> JsonReader::Integer(const std::string& key,
                                            std::int64_t greatest) const {
   const Expected<JsonReader> member = Member(key);
   if (!member) return tl::unexpected(member.error());
-  const Expected<std::int64_t> value = member->AsInteger();
+  Expected<std::int64_t> value = member->AsInteger();
   if (!value) return value;
   if (*value < least || *value > greatest) {
     return tl::unexpected(member->Violation("must be within " +

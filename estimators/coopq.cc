@@ -36,11 +36,24 @@ double StepSum(const CoopqModel& model,
   double sum = 0.0;
   for (int a = first_a; a < first_a + option_a; ++a) {
     for (int b = first_b; b < first_b + option_b; ++b) {
-      sum +=
-          model.interactions[static_cast<std::size_t>(a * model.players + b)];
+      sum += model.interactions[static_cast<std::size_t>(a) *
+                                    static_cast<std::size_t>(model.players) +
+                                static_cast<std::size_t>(b)];
     }
   }
   return sum;
+}
+
+// The pair terms of two units: one for each two options that are not the
+// widest.
+void AddUnitPairs(
+    const CoopqModel& model, int u, int w, int steps, Surrogate& surrogate) {
+  for (int a = 1; a <= steps; ++a) {
+    for (int b = 1; b <= steps; ++b) {
+      const double value = 2.0 * StepSum(model, u * steps, a, w * steps, b);
+      if (value != 0.0) surrogate.pairs.push_back({u, a, w, b, value});
+    }
+  }
 }
 
 }  // namespace
@@ -86,12 +99,7 @@ Surrogate CoopqSurrogate(const MarginalSamples& samples,
           linear + StepSum(model, u * steps, option, u * steps, option);
     }
     for (int w = u + 1; w < samples.num_units; ++w) {
-      for (int a = 1; a <= steps; ++a) {
-        for (int b = 1; b <= steps; ++b) {
-          const double value = 2.0 * StepSum(model, u * steps, a, w * steps, b);
-          if (value != 0.0) surrogate.pairs.push_back({u, a, w, b, value});
-        }
-      }
+      AddUnitPairs(model, u, w, steps, surrogate);
     }
   }
   return surrogate;

@@ -147,7 +147,7 @@ class MemoisedGame::LogFile {
   }
 
  private:
-  tl::unexpected<Error> SystemFailure() const {
+  [[nodiscard]] tl::unexpected<Error> SystemFailure() const {
     return Fail(ErrorCode::kUnavailable,
                 path_.string() + ": cannot write: " +
                     std::generic_category().message(errno));
@@ -160,33 +160,43 @@ class MemoisedGame::LogFile {
 MemoisedGame::MemoisedGame(ValueFunction& game) : game_(&game) {}
 MemoisedGame::~MemoisedGame() = default;
 
+Expected<std::int64_t> MemoisedGame::RecallFile(
+    const std::filesystem::path& file,
+    const std::map<std::string, std::string>& key) {
+  const Expected<MappedFile> mapped = MappedFile::Open(file);
+  if (!mapped) return tl::unexpected(mapped.error());
+  std::string_view rest(reinterpret_cast<const char*>(mapped->bytes().data()),
+                        mapped->bytes().size());
+  std::int64_t good_bytes = 0;
+  for (std::size_t line = 1; !rest.empty(); ++line) {
+    const std::size_t end = rest.find('\n');
+    if (end == std::string_view::npos) break;  // cut short by a crash
+    const std::string_view text = rest.substr(0, end);
+    if (line == 1) {
+      const Expected<void> same =
+          CheckKey(file, Json::parse(text, nullptr, false), key);
+      if (!same) return tl::unexpected(same.error());
+    } else {
+      auto parsed = ParseLine(text, *game_);
+      if (!parsed) {
+        return tl::unexpected(LineError(file, line, parsed.error().message));
+      }
+      recalled_ += known_.insert(std::move(*parsed)).second ? 1 : 0;
+    }
+    good_bytes += static_cast<std::int64_t>(end) + 1;
+    rest.remove_prefix(end + 1);
+  }
+  return good_bytes;
+}
+
 Expected<void> MemoisedGame::AttachFile(
     const std::filesystem::path& file,
     const std::map<std::string, std::string>& key) {
   std::int64_t good_bytes = 0;
   if (std::filesystem::exists(file)) {
-    const Expected<MappedFile> mapped = MappedFile::Open(file);
-    if (!mapped) return tl::unexpected(mapped.error());
-    std::string_view rest(reinterpret_cast<const char*>(mapped->bytes().data()),
-                          mapped->bytes().size());
-    for (std::size_t line = 1; !rest.empty(); ++line) {
-      const std::size_t end = rest.find('\n');
-      if (end == std::string_view::npos) break;  // cut short by a crash
-      const std::string_view text = rest.substr(0, end);
-      if (line == 1) {
-        const Expected<void> same =
-            CheckKey(file, Json::parse(text, nullptr, false), key);
-        if (!same) return same;
-      } else {
-        auto parsed = ParseLine(text, *game_);
-        if (!parsed) {
-          return tl::unexpected(LineError(file, line, parsed.error().message));
-        }
-        recalled_ += known_.insert(std::move(*parsed)).second ? 1 : 0;
-      }
-      good_bytes += static_cast<std::int64_t>(end) + 1;
-      rest.remove_prefix(end + 1);
-    }
+    const Expected<std::int64_t> recalled = RecallFile(file, key);
+    if (!recalled) return tl::unexpected(recalled.error());
+    good_bytes = *recalled;
   }
   if (good_bytes == 0) {
     const Json header = {{"format", kFormat},
@@ -194,7 +204,7 @@ Expected<void> MemoisedGame::AttachFile(
                          {"tool_version", kToolVersion},
                          {"key", key}};
     const std::string text = header.dump() + "\n";
-    const Expected<void> started = WriteFileAtomically(file, text);
+    Expected<void> started = WriteFileAtomically(file, text);
     if (!started) return started;
     good_bytes = static_cast<std::int64_t>(text.size());
   }
@@ -223,7 +233,7 @@ Expected<void> MemoisedGame::EvaluateMissing(
     }
     evaluations_ += static_cast<std::int64_t>(batch.size());
     if (log_) {
-      const Expected<void> written = log_->Append(lines);
+      Expected<void> written = log_->Append(lines);
       if (!written) return written;
     }
     progress.Advance(static_cast<std::int64_t>(batch.size()));

@@ -60,6 +60,10 @@ class MemoisedGame : public ValueFunction {
 
  private:
   class LogFile;
+  // Reads what the file holds; returns the bytes up to its last whole line.
+  Expected<std::int64_t> RecallFile(
+      const std::filesystem::path& file,
+      const std::map<std::string, std::string>& key);
   Expected<void> EvaluateMissing(std::span<const FormatAssignment> missing);
 
   ValueFunction* game_;

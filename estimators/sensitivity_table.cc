@@ -113,7 +113,7 @@ Expected<void> ReadScalars(const JsonReader& root, SensitivityTable& table) {
   fields.Count("kept_bytes", table.model_bytes.kept);
   fields.Count("stored_bytes", table.model_bytes.stored);
   fields.Number("constant_nats", table.estimate.surrogate.constant);
-  const Expected<void> done = fields.Done();
+  Expected<void> done = fields.Done();
   if (!done) return done;
   const Expected<JsonReader> fit = root.Member("held_out_fit");
   if (!fit) return tl::unexpected(fit.error());
@@ -134,7 +134,7 @@ Expected<void> ReadFormats(const JsonReader& root, SensitivityTable& table) {
     Fields fields(item);
     fields.String("format", name);
     fields.Bool("fit_group_size", rule.fit_group_size);
-    const Expected<void> done = fields.Done();
+    Expected<void> done = fields.Done();
     if (!done) return done;
     const Expected<BitFormat> format = ParseFormatName(name);
     if (!format) {

@@ -29,7 +29,9 @@ Surrogate ShapleySurrogate(const MarginalSamples& samples) {
     std::vector<double> cost(1, 0.0);
     std::vector<double> error(1, 0.0);
     for (int step = 0; step < steps; ++step) {
-      const auto player = static_cast<std::size_t>(unit * steps + step);
+      const auto player =
+          static_cast<std::size_t>(unit) * static_cast<std::size_t>(steps) +
+          static_cast<std::size_t>(step);
       cost.push_back(cost.back() + samples.mean[player]);
       error.push_back(std::hypot(error.back(),
                                  samples.permutation_error[player],

@@ -111,8 +111,9 @@ Expected<MarginalSamples> SampleMarginals(ValueFunction& game,
       const Evaluation& before = (*values)[at];
       const Evaluation& after = (*values)[++at];
       const auto player =
-          static_cast<std::size_t>(unit * (samples.num_options - 1) +
-                                   taken[static_cast<std::size_t>(unit)]++);
+          static_cast<std::size_t>(unit) *
+              static_cast<std::size_t>(samples.num_options - 1) +
+          static_cast<std::size_t>(taken[static_cast<std::size_t>(unit)]++);
       samples.increases[m * players + player] = after.loss - before.loss;
       for (std::size_t w = 0; w < windows; ++w) {
         window_sums[player][w] += (after.window_nll[w] - before.window_nll[w]) /

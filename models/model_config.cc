@@ -119,7 +119,7 @@ Expected<float> ReadRopeTheta(const JsonReader& root) {
     }
     theta = fields.Positive(*rope, "rope_theta", theta);
   }
-  if (fields.error()) return tl::unexpected(*fields.error());
+  if (const auto& error = fields.error()) return tl::unexpected(*error);
   return theta;
 }
 
@@ -175,7 +175,7 @@ Expected<ModelConfig> ReadModelConfig(const std::filesystem::path& file) {
   config.bos_token_id = fields.Count("bos_token_id", kLargestVocab, 1, 0);
   config.rms_norm_eps = fields.Positive(root, "rms_norm_eps", 1e-6F);
   config.tied_embeddings = fields.Flag("tie_word_embeddings", false);
-  if (fields.error()) return tl::unexpected(*fields.error());
+  if (const auto& error = fields.error()) return tl::unexpected(*error);
   if (!root.Has("head_dim") && config.hidden_size % config.num_heads != 0) {
     return InvalidArgument(
         file.string() +

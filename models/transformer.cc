@@ -206,8 +206,9 @@ void Transformer::RunBlocks(std::span<const int> tokens,
                             const WeightSet& weights,
                             std::span<float> hidden) {
   const int layers = model_->config().num_layers;
-  BITPACT_CHECK(std::ssize(weights) == layers * kLinearsPerBlock,
-                "kLinearsPerBlock weights a layer");
+  BITPACT_CHECK(
+      std::ssize(weights) == std::ptrdiff_t{layers} * kLinearsPerBlock,
+      "kLinearsPerBlock weights a layer");
   Embed(tokens, hidden);
   for (int layer = 0; layer < layers; ++layer) {
     RunBlock(layer,
