@@ -101,9 +101,8 @@ struct GptqTile {
 
 // A product of some packed rows, laid side by side in panels (PackPanels of
 // quant/panels.h says how), with some plain rows, over the same columns:
-//   y[l * y_lane_stride + r * y_row_stride] (+)= sum over k of
+//   y[r * y_stride + l] (+)= sum over k of
 //       packed row l, column k * row r, column k
-// One of the two strides of y is 1.
 struct PanelProduct {
   const float* panels = nullptr;
   std::int64_t panel_rows = 0;
@@ -112,8 +111,7 @@ struct PanelProduct {
   std::int64_t row_stride = 0;
   std::int64_t inner = 0;
   float* y = nullptr;
-  std::int64_t y_lane_stride = 1;
-  std::int64_t y_row_stride = 1;
+  std::int64_t y_stride = 0;
   bool add = false;  // to what y holds
 };
 
@@ -145,6 +143,13 @@ struct Kernels {
                       std::int64_t rows,
                       std::int64_t inner,
                       float* to);
+  // to[c * to_stride + r] = from[r * stride + c], r < rows, c < cols.
+  void (*turn)(const float* from,
+               std::int64_t stride,
+               std::int64_t rows,
+               std::int64_t cols,
+               float* to,
+               std::int64_t to_stride);
   // Each sum starts at 0 and takes its products one after another in ascending
   // order of k, fused at AVX2 and AVX-512; then it is added to y (or stored).
   // So an element of y has the same bits wherever in a panel, a tile or a

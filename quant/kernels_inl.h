@@ -265,6 +265,7 @@ constexpr Kernels MakeKernels() {
           .dequantize_row = &DequantizeRow<V>,
           .multiply = &Multiply<V>,
           .pack_panels = &PackPanels<V>,
+          .turn = &Turn<V>,
           .multiply_panels = &MultiplyPanels<V>,
           .find_range = &FindRange<V>,
           .encode_group = &EncodeGroupOf<V>,

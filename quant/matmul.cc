@@ -64,20 +64,19 @@ void MatMulTransposedInto(std::span<const float> x,
     }
     return;
   }
-  // The operand with fewer rows is packed, a block after another.
-  const bool packs_x = tokens < out;
+  const bool packs_x = PackingTokensIsCheaper(tokens, in, out);
   const std::span<const float> packed = packs_x ? x : w;
   const std::int64_t packed_rows = packs_x ? tokens : out;
-  const std::int64_t lane_stride = packs_x ? y_stride : 1;
   Panels& panels = ThreadPanels();
-  for (std::int64_t row = 0; row < packed_rows; row += kPanelRows) {
-    const std::int64_t count = std::min(kPanelRows, packed_rows - row);
+  const std::int64_t step = BlockRows(packed_rows);
+  for (std::int64_t row = 0; row < packed_rows; row += step) {
+    const std::int64_t count = std::min(step, packed_rows - row);
     panels.Pack(packed.subspan(Count(row, in), Count(count, in)), count, in);
     panels.Multiply(packs_x ? w : x,
                     packs_x ? out : tokens,
-                    {.y = y.data() + row * lane_stride,
-                     .lane_stride = lane_stride,
-                     .row_stride = packs_x ? 1 : y_stride});
+                    {.y = y.data() + row * (packs_x ? y_stride : 1),
+                     .stride = y_stride,
+                     .turned = packs_x});
   }
 }
 

@@ -34,7 +34,7 @@ void PackedMatMul(std::span<const float> x,
   thread_local std::vector<float> scratch;
   const std::int64_t tile = std::min(kTileRows, w.rows());
   scratch.resize(std::max(scratch.size(), Size(tile * w.cols())));
-  const bool packs_x = tokens < w.rows();
+  const bool packs_x = PackingTokensIsCheaper(tokens, w.cols(), w.rows());
   if (packs_x) panels.Pack(x, tokens, w.cols());
   for (std::int64_t row = 0; row < w.rows(); row += tile) {
     const std::int64_t count = std::min(tile, w.rows() - row);
@@ -42,10 +42,12 @@ void PackedMatMul(std::span<const float> x,
     w.Dequantize(row, count, rows);
     float* const out = y.data() + row;
     if (packs_x) {
-      panels.Multiply(rows, count, {out, w.rows(), 1});
+      panels.Multiply(
+          rows, count, {.y = out, .stride = w.rows(), .turned = true});
     } else {
       panels.Pack(rows, count, w.cols());
-      panels.Multiply(x, tokens, {out, 1, w.rows()});
+      panels.Multiply(
+          x, tokens, {.y = out, .stride = w.rows(), .turned = false});
     }
   }
 }

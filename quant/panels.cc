@@ -8,12 +8,11 @@
 namespace bitpact {
 namespace {
 
-// Rows that pass over all runs of columns before the next do, when a block's
-// panels stay in the second-level cache as a whole: the plain operand, a matrix
-// of weights where there are few tokens, is then read from one end to the
+// Rows of a product that are computed before they are turned. They pass over
+// all runs of columns before the next rows do, so that the plain operand, a
+// matrix of weights where there are few tokens, is read from one end to the
 // other.
-constexpr std::int64_t kRowsAtOnce = 16;
-constexpr std::int64_t kCachedFloats = kPanelRows * kPanelColumns;
+constexpr std::int64_t kTurnedRows = 48;
 
 std::int64_t RoundUp(std::int64_t value, std::int64_t step) {
   return (value + step - 1) / step * step;
@@ -27,23 +26,22 @@ void Panels::Pack(std::span<const float> rows,
                   std::int64_t num_rows,
                   std::int64_t inner) {
   BITPACT_CHECK(
-      num_rows >= 0 && inner >= 0 && rows.size() == Size(num_rows * inner),
+      num_rows >= 0 && inner > 0 && rows.size() == Size(num_rows * inner),
       "rows are [num_rows, inner]");
   inner_ = inner;
   const std::int64_t lanes = kernels_->lanes;
   floats_.resize(
       std::max(floats_.size(), Size(RoundUp(num_rows, lanes) * inner)));
   blocks_.clear();
-  // Blocks of about equal size, in whole panels.
-  const std::int64_t count = (num_rows + kPanelRows - 1) / kPanelRows;
-  const std::int64_t step =
-      count == 0 ? 0 : RoundUp((num_rows + count - 1) / count, 3 * lanes);
+  if (num_rows == 0) return;
+  const std::int64_t step = BlockRows(num_rows);
+  const std::int64_t run = RunColumns(inner);
   float* to = floats_.data();
   for (std::int64_t first = 0; first < num_rows; first += step) {
     const std::int64_t size = std::min(step, num_rows - first);
     const Block block{to, size, RoundUp(size, lanes)};
-    for (std::int64_t col = 0; col < inner; col += kPanelColumns) {
-      const std::int64_t width = std::min(kPanelColumns, inner - col);
+    for (std::int64_t col = 0; col < inner; col += run) {
+      const std::int64_t width = std::min(run, inner - col);
       kernels_->pack_panels(
           rows.data() + first * inner + col, inner, size, width, to);
       to += width * block.padded_rows;
@@ -55,41 +53,57 @@ void Panels::Pack(std::span<const float> rows,
 void Panels::MultiplyBlock(const Block& block,
                            const float* rows,
                            std::int64_t num_rows,
-                           const ProductOut& out) const {
-  for (std::int64_t col = 0; col < inner_; col += kPanelColumns) {
+                           float* y,
+                           std::int64_t y_stride) const {
+  const std::int64_t run = RunColumns(inner_);
+  for (std::int64_t col = 0; col < inner_; col += run) {
     kernels_->multiply_panels({.panels = block.panels + col * block.padded_rows,
                                .panel_rows = block.rows,
                                .rows = rows + col,
                                .num_rows = num_rows,
                                .row_stride = inner_,
-                               .inner = std::min(kPanelColumns, inner_ - col),
-                               .y = out.y,
-                               .y_lane_stride = out.lane_stride,
-                               .y_row_stride = out.row_stride,
+                               .inner = std::min(run, inner_ - col),
+                               .y = y,
+                               .y_stride = y_stride,
                                .add = col > 0});
+  }
+}
+
+// Tiles stored straight into columns of y would touch a line of the cache for
+// four numbers and lose it before the next four.
+void Panels::MultiplyTurned(const Block& block,
+                            const float* rows,
+                            std::int64_t num_rows,
+                            float* y,
+                            std::int64_t y_stride) {
+  turned_.resize(
+      std::max(turned_.size(), Size(kTurnedRows * block.padded_rows)));
+  for (std::int64_t row = 0; row < num_rows; row += kTurnedRows) {
+    const std::int64_t count = std::min(kTurnedRows, num_rows - row);
+    MultiplyBlock(
+        block, rows + row * inner_, count, turned_.data(), block.padded_rows);
+    kernels_->turn(turned_.data(),
+                   block.padded_rows,
+                   count,
+                   block.rows,
+                   y + row,
+                   y_stride);
   }
 }
 
 void Panels::Multiply(std::span<const float> rows,
                       std::int64_t num_rows,
-                      const ProductOut& out) const {
+                      const ProductOut& out) {
   BITPACT_CHECK(rows.size() == Size(num_rows * inner_),
                 "rows are [num_rows, inner]");
-  BITPACT_CHECK(inner_ > 0, "at least one column");
   float* y = out.y;
   for (const Block& block : blocks_) {
-    const std::int64_t step = block.padded_rows * inner_ <= kCachedFloats
-                                  ? kRowsAtOnce
-                                  : std::max<std::int64_t>(num_rows, 1);
-    for (std::int64_t row = 0; row < num_rows; row += step) {
-      MultiplyBlock(block,
-                    rows.data() + row * inner_,
-                    std::min(step, num_rows - row),
-                    {.y = y + row * out.row_stride,
-                     .lane_stride = out.lane_stride,
-                     .row_stride = out.row_stride});
+    if (out.turned) {
+      MultiplyTurned(block, rows.data(), num_rows, y, out.stride);
+    } else {
+      MultiplyBlock(block, rows.data(), num_rows, y, out.stride);
     }
-    y += block.rows * out.lane_stride;
+    y += out.turned ? block.rows * out.stride : block.rows;
   }
 }
 

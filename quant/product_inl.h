@@ -108,6 +108,33 @@ BITPACT_KERNEL_TARGET void PackPanels(const float* from,
   }
 }
 
+// to[c * to_stride + r] = from[r * stride + c]. Columns outside: the lines of
+// `to`, often a power of two apart, are filled before they leave the cache.
+template <class V>
+BITPACT_KERNEL_TARGET void Turn(const float* from,
+                                std::int64_t stride,
+                                std::int64_t rows,
+                                std::int64_t cols,
+                                float* to,
+                                std::int64_t to_stride) {
+  constexpr std::int64_t kFour = 4;
+  for (std::int64_t col = 0; col < cols; col += kFour) {
+    const std::int64_t width = std::min(kFour, cols - col);
+    const float* source = from + col;
+    float* target = to + col * to_stride;
+    std::int64_t row = 0;
+    for (; row + V::kLanes <= rows && width == kFour; row += V::kLanes) {
+      PackFourColumns<V>(
+          source + row * stride, stride, target + row, to_stride);
+    }
+    for (; row < rows; ++row) {
+      for (std::int64_t c = 0; c < width; ++c) {
+        target[c * to_stride + row] = source[row * stride + c];
+      }
+    }
+  }
+}
+
 // --- multiplying ------------------------------------------------------------
 
 template <class V, int kRows, int kVectors>
@@ -142,9 +169,8 @@ struct Tile {
     }
   }
 
-  // A whole tile whose lanes lie side by side in y.
   template <bool kAdd>
-  BITPACT_KERNEL_INLINE void StoreLanes(float* y, std::int64_t stride) const {
+  BITPACT_KERNEL_INLINE void StoreWhole(float* y, std::int64_t stride) const {
 #pragma GCC unroll 16
     for (int r = 0; r < kRows; ++r) {
 #pragma GCC unroll 16
@@ -155,40 +181,7 @@ struct Tile {
     }
   }
 
-  // A whole tile whose rows lie side by side in y.
-  template <bool kAdd>
-  BITPACT_KERNEL_INLINE void StoreRows(float* y, std::int64_t stride) const {
-    alignas(64) std::array<std::array<float, V::kLanes>, 4> turned;
-#pragma GCC unroll 16
-    for (int v = 0; v < kVectors; ++v) {
-#pragma GCC unroll 16
-      for (int r = 0; r < kRows; r += 4) {
-        auto a = sums[r][v];
-        auto b = sums[r + 1][v];
-        auto c = sums[r + 2][v];
-        auto d = sums[r + 3][v];
-        V::Transpose(a, b, c, d);
-        V::Store(turned[0].data(), a);
-        V::Store(turned[1].data(), b);
-        V::Store(turned[2].data(), c);
-        V::Store(turned[3].data(), d);
-#pragma GCC unroll 16
-        for (int lane = 0; lane < V::kLanes; ++lane) {
-          float* at = y + (v * V::kLanes + lane) * stride + r;
-          FourFloats four;
-          std::memcpy(&four, &turned[lane % 4][lane / 4 * 4], sizeof(four));
-          if constexpr (kAdd) {
-            FourFloats before;
-            std::memcpy(&before, at, sizeof(before));
-            four = before + four;
-          }
-          std::memcpy(at, &four, sizeof(four));
-        }
-      }
-    }
-  }
-
-  // Some rows and lanes of a tile, anywhere in y.
+  // Its first rows and lanes.
   BITPACT_KERNEL_TARGET void StorePart(const PanelProduct& product,
                                        float* y,
                                        std::int64_t rows,
@@ -198,9 +191,9 @@ struct Tile {
       for (int v = 0; v < kVectors; ++v) {
         V::Store(line.data() + v * V::kLanes, sums[r][v]);
       }
+      float* at = y + r * product.y_stride;
       for (std::int64_t lane = 0; lane < lanes; ++lane) {
-        float& at = y[lane * product.y_lane_stride + r * product.y_row_stride];
-        at = product.add ? at + line[lane] : line[lane];
+        at[lane] = product.add ? at[lane] + line[lane] : line[lane];
       }
     }
   }
@@ -211,12 +204,10 @@ struct Tile {
                                    std::int64_t lanes) const {
     if (rows < kRows || lanes < kVectors * V::kLanes) {
       StorePart(product, y, rows, lanes);
-    } else if (product.y_lane_stride == 1) {
-      product.add ? StoreLanes<true>(y, product.y_row_stride)
-                  : StoreLanes<false>(y, product.y_row_stride);
+    } else if (product.add) {
+      StoreWhole<true>(y, product.y_stride);
     } else {
-      product.add ? StoreRows<true>(y, product.y_lane_stride)
-                  : StoreRows<false>(y, product.y_lane_stride);
+      StoreWhole<false>(y, product.y_stride);
     }
   }
 };
@@ -239,7 +230,7 @@ BITPACT_KERNEL_TARGET __attribute__((noinline)) void MultiplyTile(
   tile.Multiply(panel, rows, product.inner);
   tile.Store(
       product,
-      product.y + lane * product.y_lane_stride + row * product.y_row_stride,
+      product.y + row * product.y_stride + lane,
       std::min<std::int64_t>(kRows, product.num_rows - row),
       std::min<std::int64_t>(kVectors * V::kLanes, product.panel_rows - lane));
 }

@@ -32,8 +32,8 @@ class PanelLevels : public testing::TestWithParam<KernelLevel> {
     panels.Multiply(rows,
                     num_rows,
                     {.y = y.data(),
-                     .lane_stride = turned ? num_rows : 1,
-                     .row_stride = turned ? 1 : num_packed});
+                     .stride = turned ? num_rows : num_packed,
+                     .turned = turned});
     return y;
   }
 };
@@ -45,7 +45,7 @@ constexpr std::array kPackedRows = {
 TEST_P(PanelLevels, MultiplyWithinTheErrorOfFloatSums) {
   for (const std::int64_t packed : kPackedRows) {
     for (const std::int64_t rows : {1, 3, 4, 5, 8, 13, 33}) {
-      for (const std::int64_t inner : {1, 3, 16, 129, 257}) {
+      for (const std::int64_t inner : {1, 3, 16, 129, 323}) {
         const std::vector<float> a = NormalFloats(packed * inner, "a");
         const std::vector<float> b = NormalFloats(rows * inner, "b");
         std::vector<float> expected(static_cast<std::size_t>(packed * rows));
@@ -67,10 +67,12 @@ float SumInOrder(const float* a,
                  const float* b,
                  std::int64_t inner,
                  bool fused) {
+  const std::int64_t runs = (inner + 319) / 320;
+  const std::int64_t run = (inner + runs - 1) / runs;
   float total = 0.0F;
-  for (std::int64_t first = 0; first < inner; first += kPanelColumns) {
+  for (std::int64_t first = 0; first < inner; first += run) {
     float sum = 0.0F;
-    const std::int64_t end = std::min(first + kPanelColumns, inner);
+    const std::int64_t end = std::min(first + run, inner);
     for (std::int64_t k = first; k < end; ++k) {
       const float product = a[k] * b[k];
       sum = fused ? std::fma(a[k], b[k], sum) : product + sum;
@@ -82,9 +84,9 @@ float SumInOrder(const float* a,
 
 TEST_P(PanelLevels, SumInTheStatedOrderWhateverTheShape) {
   const bool fused = GetParam() != KernelLevel::kPortable;
-  for (const std::int64_t inner : {5, 64, 256, 300, 700}) {
+  for (const std::int64_t inner : {5, 64, 320, 321, 700}) {
     for (const std::int64_t packed : kPackedRows) {
-      for (const std::int64_t rows : {1, 6, 21}) {
+      for (const std::int64_t rows : {1, 6, 21, 99}) {
         const std::vector<float> a = NormalFloats(packed * inner, "a");
         const std::vector<float> b = NormalFloats(rows * inner, "b");
         const auto plain = Product(a, packed, b, rows, false);
@@ -111,7 +113,7 @@ TEST_P(PanelLevels, WriteInsideTheProductOnly) {
   panels.Pack(a, 29, 20);
   // Seven rows of 29 in lines of 31, an untouched number before and behind.
   std::vector<float> y(1 + 7 * 31 + 1, -7.0F);
-  panels.Multiply(b, 7, {.y = &y[1], .lane_stride = 1, .row_stride = 31});
+  panels.Multiply(b, 7, {.y = &y[1], .stride = 31});
   for (std::size_t i = 0; i < y.size(); ++i) {
     const bool outside = i == 0 || (i - 1) / 31 >= 7 || (i - 1) % 31 >= 29;
     EXPECT_EQ(y[i] == -7.0F, outside) << i;
@@ -126,7 +128,7 @@ TEST_P(PanelLevels, PackAgainInTheSameMemory) {
   panels.Pack(one, 1, 2);
   float y = 0.0F;
   const std::vector<float> row = {10.0F, 100.0F};
-  panels.Multiply(row, 1, {.y = &y, .lane_stride = 1, .row_stride = 1});
+  panels.Multiply(row, 1, {.y = &y, .stride = 1});
   EXPECT_EQ(y, 320.0F);
 }
 
