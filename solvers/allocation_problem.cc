@@ -31,6 +31,28 @@ const ProblemOption& Chosen(const AllocationProblem& problem,
       .options[static_cast<std::size_t>(assignment[unit])];
 }
 
+// |scale| * (sum over units of the longest row of its variables)^2.
+double FactorScale(const PairFactor& factor, const std::vector<int>& first) {
+  const auto rank = static_cast<std::size_t>(factor.rank);
+  double sum = 0.0;
+  double longest = 0.0;
+  std::size_t unit = 0;
+  for (std::size_t i = 0; i < factor.variables.size(); ++i) {
+    while (factor.variables[i] >= first[unit + 1]) {
+      ++unit;
+      sum += longest;
+      longest = 0.0;
+    }
+    double squares = 0.0;
+    for (std::size_t r = 0; r < rank; ++r) {
+      squares += factor.values[i * rank + r] * factor.values[i * rank + r];
+    }
+    longest = std::max(longest, std::sqrt(squares));
+  }
+  sum += longest;
+  return std::abs(factor.scale) * sum * sum;
+}
+
 }  // namespace
 
 int AllocationProblem::FirstVariable(int unit) const {
@@ -104,8 +126,12 @@ double ObjectiveScale(const AllocationProblem& problem) {
     }
     scale += largest;
   }
-  problem.pairs.ForEach(
+  problem.pairs.ForEachListed(
       [&](int, int, double value) { scale += std::abs(value); });
+  const std::vector<int> first = problem.FirstVariables();
+  for (const PairFactor& factor : problem.pairs.factors()) {
+    scale += FactorScale(factor, first);
+  }
   return scale;
 }
 

@@ -129,6 +129,8 @@ Expected<void> Validate(const AllocationProblem& problem);
 
 // The sum of the magnitudes of all numbers that can enter the objective: the
 // yardstick of rounding errors. An objective is exact to about 1e-16 of it.
+// (Of a low-rank part: |scale| times the squared sum of each unit's longest
+// row, which is no less.) O(units + stored pair coefficients).
 [[nodiscard]] double ObjectiveScale(const AllocationProblem& problem);
 
 // The least and greatest possible use of one resource, given pins and ties (but

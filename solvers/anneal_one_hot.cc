@@ -36,11 +36,23 @@ void FillOneHotTables(const ReducedProblem& problem,
                        return state.Size(0, g, a) < state.Size(0, g, b);
                      });
   }
+  // Of factors the product of lengths, no less than any entry, in O(rank).
+  const PairFactorRows& factors = problem.pairs.factors();
+  double longest = 0.0;
+  const auto length = [&](int v) {
+    double squares = 0.0;
+    for (const double u : factors.Row(v)) squares += u * u;
+    return std::sqrt(squares);
+  };
+  for (int v = 0; v < problem.NumVariables() && factors.rank > 0; ++v) {
+    longest = std::max(longest, length(v));
+  }
   for (int v = 0; v < problem.NumVariables(); ++v) {
     double largest = 0.0;
-    problem.pairs.ForEachInRow(v, [&](int, double value) {
+    problem.pairs.ForEachListedInRow(v, [&](int, double value) {
       largest = std::max(largest, std::abs(value));
     });
+    if (factors.rank > 0) largest += length(v) * longest;
     prices.largest_pair.push_back(largest);
   }
 }

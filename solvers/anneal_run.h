@@ -108,7 +108,7 @@ class AnnealRun {
   [[nodiscard]] double PenaltyDelta(int k, std::int64_t size_delta) const;
   // What flipping binary i does to the objective and to the first resource.
   [[nodiscard]] double FlipDelta(int i) const {
-    const double field = state_.fields()[static_cast<std::size_t>(i)];
+    const double field = state_.Field(i, 1);
     return state_.Choice(i) != 0 ? -field : field;
   }
   [[nodiscard]] std::int64_t FlipSize(int i) const {

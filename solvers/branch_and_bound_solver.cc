@@ -33,7 +33,7 @@ constexpr double kRootProgress = 0.05;
 // time limit.
 constexpr double kAnnealWork = 2e5;
 // Two-way proofs are quick enough for a short start to pay.
-constexpr double kTwoWayAnnealWork = 1e5;
+constexpr double kTwoWayAnnealWork = 5e4;
 constexpr std::int64_t kLeastAnnealSweeps = 300;
 constexpr std::int64_t kLeastTwoWaySweeps = 200;
 constexpr std::int64_t kMostAnnealSweeps = 3000;
@@ -314,7 +314,7 @@ SolverCapabilities BranchAndBoundSolver::capabilities() const {
 Expected<SolveResult> BranchAndBoundSolver::Solve(
     const AllocationProblem& problem, const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumVariables() > kMostBinaries) {
@@ -322,6 +322,7 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
                 "branch-and-bound: " + std::to_string(reduced.NumVariables()) +
                     " binaries; the most is " + std::to_string(kMostBinaries));
   }
+  reduced.pairs.Expand();
   if (reduced.NumGroups() > 0 && start_ == Start::kAnneal) {
     const Expected<void> annealed =
         OfferAnnealed(problem, reduced, options, clock, recorder);

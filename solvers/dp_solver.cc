@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <numeric>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -38,11 +39,26 @@ std::vector<std::vector<int>> FindClusters(const ReducedProblem& problem) {
   };
   for (int v = 0; v < problem.NumVariables(); ++v) {
     const int group = problem.group_of[static_cast<std::size_t>(v)];
-    problem.pairs.ForEachInRow(v, [&](int w, double) {
+    problem.pairs.ForEachListedInRow(v, [&](int w, double) {
       const int a = find(group);
       const int b = find(problem.group_of[static_cast<std::size_t>(w)]);
       root[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
     });
+  }
+  // Low-rank parts couple every group they name with all others.
+  int coupled = -1;
+  for (int v = 0; v < problem.NumVariables() && problem.pairs.has_factors();
+       ++v) {
+    const std::span<const double> row = problem.pairs.factors().Row(v);
+    if (std::all_of(
+            row.begin(), row.end(), [](double u) { return u == 0.0; })) {
+      continue;
+    }
+    const int group = problem.group_of[static_cast<std::size_t>(v)];
+    if (coupled < 0) coupled = group;
+    const int a = find(group);
+    const int b = find(coupled);
+    root[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
   }
   std::vector<std::vector<int>> clusters;
   std::vector<int> index(root.size(), -1);

@@ -2,6 +2,7 @@
 #include "solvers/pair_matrix.h"
 
 #include <algorithm>
+#include <utility>
 
 // Twice the width where the machine has it, chosen at run time; a product and a
 // sum each rounded, so every machine computes the same numbers.
@@ -43,6 +44,55 @@ constexpr int kAlwaysDense = 2048;
 constexpr std::size_t kSparseBelowShare = 8;
 
 }  // namespace
+
+double PairFactorRows::Dot(int i, std::span<const double> w) const {
+  const std::span<const double> row = Row(i);
+  const auto split = static_cast<std::size_t>(positive);
+  // Four sums, so that additions do not wait for each other.
+  double sum[4] = {0.0, 0.0, 0.0, 0.0};
+  std::size_t r = 0;
+  for (; r + 4 <= split; r += 4) {
+    for (std::size_t lane = 0; lane < 4; ++lane) {
+      sum[lane] += row[r + lane] * w[r + lane];
+    }
+  }
+  for (; r < split; ++r) sum[0] += row[r] * w[r];
+  for (; r < row.size(); ++r) sum[1] -= row[r] * w[r];
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+}
+
+PairMatrix::PairMatrix(int n,
+                       std::span<const PairTerm> terms,
+                       PairFactorRows factors,
+                       std::vector<int> group_of)
+    : PairMatrix(n, terms) {
+  if (factors.rank == 0) return;
+  factors_ = std::move(factors);
+  group_of_ = std::move(group_of);
+  if (n <= kDensePerFactor * factors_.rank) {
+    Expand();
+  } else if (terms.empty()) {
+    is_dense_ = false;
+    dense_ = {};
+    FillSparse({});
+  }
+}
+
+void PairMatrix::Expand() {
+  if (!has_factors()) return;
+  const auto size = static_cast<std::size_t>(n_);
+  std::vector<double> all(size * size, 0.0);
+  for (int i = 0; i < n_; ++i) {
+    AddRow(i, 1.0, {all.data() + static_cast<std::size_t>(i) * size, size});
+  }
+  dense_ = std::move(all);
+  is_dense_ = true;
+  start_ = {};
+  column_ = {};
+  value_ = {};
+  factors_ = {};
+  group_of_ = {};
+}
 
 PairMatrix::PairMatrix(int n, std::span<const PairTerm> terms) : n_(n) {
   const auto size = static_cast<std::size_t>(n);
@@ -94,6 +144,15 @@ void PairMatrix::FillSparse(std::span<const PairTerm> terms) {
 }
 
 double PairMatrix::At(int i, int j) const {
+  const double listed = ListedAt(i, j);
+  if (!has_factors() || group_of_[static_cast<std::size_t>(i)] ==
+                            group_of_[static_cast<std::size_t>(j)]) {
+    return listed;
+  }
+  return listed + factors_.Dot(i, factors_.Row(j));
+}
+
+double PairMatrix::ListedAt(int i, int j) const {
   const auto row = static_cast<std::size_t>(i);
   if (is_dense_) {
     return dense_[row * static_cast<std::size_t>(n_) +
@@ -108,6 +167,21 @@ double PairMatrix::At(int i, int j) const {
 }
 
 void PairMatrix::AddRow(int i, double scale, std::span<double> out) const {
+  const auto row = static_cast<std::size_t>(i);
+  if (has_factors()) {
+    const int group = group_of_[row];
+    const std::span<const double> mine = factors_.Row(i);
+    for (int j = 0; j < n_; ++j) {
+      const auto at = static_cast<std::size_t>(j);
+      if (group_of_[at] != group) out[at] += scale * factors_.Dot(j, mine);
+    }
+  }
+  AddListedRow(i, scale, out);
+}
+
+void PairMatrix::AddListedRow(int i,
+                              double scale,
+                              std::span<double> out) const {
   const auto row = static_cast<std::size_t>(i);
   if (is_dense_) {
     const auto size = static_cast<std::size_t>(n_);

@@ -11,15 +11,17 @@
 // diagonal K_ii (x*x = x) goes into the linear costs. The parts add up: a pair
 // that occurs twice counts with the sum.
 //
-// Two kinds of parts exist: single terms, and dense blocks over any list of
+// Three kinds of parts exist: single terms; dense blocks over any list of
 // variables (all of them, the low option of every unit, or one block of a block
-// diagonal). A further kind, such as diagonal + low rank, is one more list of
-// parts here and one more case in Value and ForEach; nobody else asks what a
-// part is made of.
+// diagonal); and factors, scale * U U', the covariance of a few samples over
+// many variables. A factor is never expanded unasked: who wants its pairs one
+// by one calls ExpandFactors (solvers/expand_factors.h) with a limit.
 
 #include <cstddef>
 #include <utility>
 #include <vector>
+
+#include "core/check.h"
 
 namespace bitpact {
 
@@ -49,6 +51,25 @@ constexpr std::size_t PairBlockIndex(std::size_t m,
   return row * m - row * (row + 1) / 2 + (column - row - 1);
 }
 
+// A low-rank part: with u_i the row of U of variables[i] and x the variables,
+//
+//   2 * scale * sum over pairs i < j OF DIFFERENT UNITS of (u_i . u_j) x_i x_j.
+//
+// A plan takes one variable a unit, so for plans this is
+// scale * (|sum of the chosen rows|^2 - sum of the chosen |u_i|^2): the
+// products within a unit and the squares are no part of it. K = U U' in x'Kx
+// therefore enters as this part with scale 1 and |u_i|^2 as cost, as for the
+// other kinds. A negative scale makes the form indefinite. Memory: variables *
+// rank.
+struct PairFactor {
+  std::vector<int> variables;  // ascending, no repeats; others have row 0
+  int rank = 0;                // >= 1: columns of U
+  double scale = 1.0;          // finite
+  std::vector<double> values;  // U, variables x rank, row-major; finite
+
+  friend bool operator==(const PairFactor&, const PairFactor&) = default;
+};
+
 class PairTerms {
  public:
   // Adds value * x[first] * x[second]. Nothing is checked here: Validate of the
@@ -57,17 +78,30 @@ class PairTerms {
     terms_.push_back({first, second, value});
   }
   void AddBlock(PairBlock block) { blocks_.push_back(std::move(block)); }
+  void AddFactor(PairFactor factor) { factors_.push_back(std::move(factor)); }
 
   [[nodiscard]] const std::vector<PairTerm>& terms() const { return terms_; }
   [[nodiscard]] const std::vector<PairBlock>& blocks() const { return blocks_; }
-  [[nodiscard]] bool empty() const { return terms_.empty() && blocks_.empty(); }
+  [[nodiscard]] const std::vector<PairFactor>& factors() const {
+    return factors_;
+  }
+  [[nodiscard]] bool empty() const {
+    return terms_.empty() && blocks_.empty() && factors_.empty();
+  }
   // Stored coefficients, zeros included.
   [[nodiscard]] std::size_t Count() const;
 
-  // Calls visit(first, second, value) for every stored coefficient that is not
-  // zero; the same pair may come up several times. Needs valid block sizes.
+  // Calls visit(first, second, value) for every pair coefficient that is not
+  // zero; the same pair may come up several times. Needs valid block sizes, and
+  // that there are no factors: those are not pairs until somebody expands them.
   template <typename Visit>
   void ForEach(Visit&& visit) const {
+    BITPACT_CHECK(factors_.empty(), "factors must be expanded first");
+    ForEachListed(std::forward<Visit>(visit));
+  }
+  // The same for terms and blocks only; the caller sees to the factors.
+  template <typename Visit>
+  void ForEachListed(Visit&& visit) const {
     for (const PairTerm& term : terms_) {
       if (term.value != 0.0) visit(term.first, term.second, term.value);
     }
@@ -83,7 +117,8 @@ class PairTerms {
   }
 
   // The sum of all terms whose two variables are both chosen, added up in long
-  // double. `chosen[v]` says whether x_v = 1, one entry a variable. O(Count()).
+  // double. `chosen[v]` says whether x_v = 1, one entry a variable, one
+  // variable a unit at most. O(Count()).
   [[nodiscard]] long double Value(const std::vector<bool>& chosen) const;
 
   friend bool operator==(const PairTerms&, const PairTerms&) = default;
@@ -91,6 +126,7 @@ class PairTerms {
  private:
   std::vector<PairTerm> terms_;
   std::vector<PairBlock> blocks_;
+  std::vector<PairFactor> factors_;
 };
 
 }  // namespace bitpact

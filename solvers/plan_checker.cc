@@ -22,6 +22,25 @@ std::string Shown(double value) {
   return text.data();
 }
 
+// Column by column: each column's square of the sum, less the sum of squares.
+long double PlainFactor(const PairFactor& factor,
+                        const std::vector<int>& taken) {
+  long double value = 0.0L;
+  const auto rank = static_cast<std::size_t>(factor.rank);
+  for (std::size_t r = 0; r < rank; ++r) {
+    long double sum = 0.0L;
+    long double squares = 0.0L;
+    for (std::size_t i = 0; i < factor.variables.size(); ++i) {
+      if (taken[static_cast<std::size_t>(factor.variables[i])] == 0) continue;
+      const auto u = static_cast<long double>(factor.values[i * rank + r]);
+      sum += u;
+      squares += u * u;
+    }
+    value += sum * sum - squares;
+  }
+  return static_cast<long double>(factor.scale) * value;
+}
+
 // Everything here is written again from the definition in
 // solvers/allocation_problem.h, in the plainest way, on purpose: it must not
 // share a mistake with Objective, IsFeasible or a solver.
@@ -38,11 +57,14 @@ long double PlainObjective(const AllocationProblem& problem,
       }
     }
   }
-  problem.pairs.ForEach([&](int i, int j, double value) {
+  problem.pairs.ForEachListed([&](int i, int j, double value) {
     sum += static_cast<long double>(value) *
            static_cast<long double>(taken[static_cast<std::size_t>(i)] *
                                     taken[static_cast<std::size_t>(j)]);
   });
+  for (const PairFactor& factor : problem.pairs.factors()) {
+    sum += PlainFactor(factor, taken);
+  }
   return sum;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <utility>
 
 namespace bitpact {
 namespace {
@@ -11,6 +12,8 @@ namespace {
 // Gains below this share of the objective's scale are rounding; following them
 // could go in circles.
 constexpr double kNoGain = 1e-13;
+// One over the share of the moves found that a batch makes.
+constexpr int kBatchShare = 100;
 // Looking at all pairs of moves takes too long beyond.
 constexpr int kMostForPairs = 1024;
 
@@ -144,6 +147,104 @@ BestMove BestPair(const ReducedProblem& problem, const PlanState& state) {
   return best;
 }
 
+// The best move of the group by repair's rule.
+BestMove BestRepair(const ReducedProblem& problem,
+                    const PlanState& state,
+                    int group) {
+  BestMove best;
+  const int choices =
+      problem.groups[static_cast<std::size_t>(group)].NumChoices();
+  for (int c = 0; c < choices; ++c) {
+    if (c == state.Choice(group)) continue;
+    const double removed = OverflowRemoved(problem, state, group, c);
+    if (removed <= 0.0) continue;
+    const double delta = state.Delta(group, c);
+    // A gain counts more when it also removes much.
+    const double value = delta > 0.0 ? delta / removed : delta * removed;
+    if (value < best.value)
+      best = {.value = value, .group = group, .choice = c};
+  }
+  return best;
+}
+
+bool PrecedesInBatch(const BestMove& a, const BestMove& b) {
+  return a.value != b.value ? a.value < b.value : a.group < b.group;
+}
+
+// RepairOverflow where looking at all moves costs far more than making one:
+// each look makes the best hundredth of them.
+bool RepairInBatches(const ReducedProblem& problem, PlanState& state) {
+  std::vector<BestMove> moves;
+  for (int look = 0; look < 4 * kBatchShare; ++look) {
+    if (state.IsWithinLimits()) return true;
+    moves.clear();
+    for (int g = 0; g < problem.NumGroups(); ++g) {
+      const BestMove move = BestRepair(problem, state, g);
+      if (move.group >= 0) moves.push_back(move);
+    }
+    if (moves.empty()) return false;
+    const std::size_t batch =
+        std::max<std::size_t>(1, moves.size() / kBatchShare);
+    std::partial_sort(moves.begin(),
+                      moves.begin() + static_cast<std::ptrdiff_t>(batch),
+                      moves.end(),
+                      PrecedesInBatch);
+    for (std::size_t i = 0; i < batch && !state.IsWithinLimits(); ++i) {
+      state.Move(moves[i].group, moves[i].choice);
+    }
+  }
+  // What is left of an overflow that many looks did not end goes one by one.
+  for (int move = 0; move < problem.NumVariables(); ++move) {
+    if (state.IsWithinLimits()) return true;
+    BestMove best;
+    for (int g = 0; g < problem.NumGroups(); ++g) {
+      const BestMove candidate = BestRepair(problem, state, g);
+      if (candidate.value < best.value) best = candidate;
+    }
+    if (best.group < 0) return false;
+    state.Move(best.group, best.choice);
+  }
+  return state.IsWithinLimits();
+}
+
+// Single moves within limits where looking at all costs far more than making
+// one: each look makes the best hundredth, as far as they still gain, until a
+// look finds none.
+void DescendInBatches(const ReducedProblem& problem,
+                      PlanState& state,
+                      std::int64_t max_moves) {
+  const double no_gain = -kNoGain * problem.scale;
+  std::vector<BestMove> found;
+  for (std::int64_t moves = 0; moves < max_moves;) {
+    found.clear();
+    for (int g = 0; g < problem.NumGroups(); ++g) {
+      BestMove best{.value = no_gain};
+      const int choices =
+          problem.groups[static_cast<std::size_t>(g)].NumChoices();
+      for (int c = 0; c < choices; ++c) {
+        if (c == state.Choice(g)) continue;
+        const double delta = state.Delta(g, c);
+        if (delta < best.value && state.FitsAfter(g, c)) {
+          best = {.value = delta, .group = g, .choice = c};
+        }
+      }
+      if (best.group >= 0) found.push_back(best);
+    }
+    if (found.empty()) return;
+    std::sort(found.begin(), found.end(), PrecedesInBatch);
+    found.resize(std::max<std::size_t>(1, found.size() / kBatchShare));
+    for (const BestMove& move : found) {
+      if (moves == max_moves) return;
+      if (state.Delta(move.group, move.choice) >= no_gain ||
+          !state.FitsAfter(move.group, move.choice)) {
+        continue;
+      }
+      state.Move(move.group, move.choice);
+      ++moves;
+    }
+  }
+}
+
 }  // namespace
 
 PlanState::PlanState(const ReducedProblem& problem) : problem_(problem) {
@@ -154,11 +255,19 @@ void PlanState::Reset(const Choices& choices) {
   choices_.assign(choices.size(), 0);
   field_ = problem_.linear;
   use_.assign(problem_.limits.size(), 0);
+  row_sum_.assign(static_cast<std::size_t>(problem_.pairs.factors().rank), 0.0);
   objective_ = problem_.constant;
   for (int g = 0; g < problem_.NumGroups(); ++g) {
     const int choice = choices[static_cast<std::size_t>(g)];
     if (choice != 0) Move(g, choice);
   }
+}
+
+double PlanState::FactorField(int group, int variable) const {
+  const PairFactorRows& rows = problem_.pairs.factors();
+  const int own = problem_.VariableOf(group, Choice(group));
+  const double all = rows.Dot(variable, row_sum_);
+  return own < 0 ? all : all - rows.Dot(variable, rows.Row(own));
 }
 
 double PlanState::SwapDelta(int group,
@@ -206,26 +315,28 @@ void PlanState::Move(int group, int choice) {
   }
   const int from = problem_.VariableOf(group, Choice(group));
   const int to = problem_.VariableOf(group, choice);
-  if (from >= 0) problem_.pairs.AddRow(from, -1.0, field_);
-  if (to >= 0) problem_.pairs.AddRow(to, 1.0, field_);
+  for (const auto& [variable, sign] : {std::pair(from, -1.0), {to, 1.0}}) {
+    if (variable < 0) continue;
+    problem_.pairs.AddListedRow(variable, sign, field_);
+    if (row_sum_.empty()) continue;
+    const std::span<const double> row = problem_.pairs.factors().Row(variable);
+    for (std::size_t r = 0; r < row.size(); ++r) row_sum_[r] += sign * row[r];
+  }
   choices_[static_cast<std::size_t>(group)] = choice;
 }
 
 bool RepairOverflow(const ReducedProblem& problem, PlanState& state) {
+  if (problem.pairs.has_factors()) return RepairInBatches(problem, state);
   // Each move lowers the weighted overflow; the cap only guards against rounds
   // of moves that trade two resources against each other.
   const int most_moves = 4 * problem.NumVariables() + 16;
   for (int moves = 0; moves < most_moves; ++moves) {
     if (state.IsWithinLimits()) return true;
     BestMove best;
-    ForEachMove(problem, state, 0, [&](int g, int c) {
-      const double removed = OverflowRemoved(problem, state, g, c);
-      if (removed <= 0.0) return;
-      const double delta = state.Delta(g, c);
-      // A gain counts more when it also removes much.
-      const double value = delta > 0.0 ? delta / removed : delta * removed;
-      if (value < best.value) best = {.value = value, .group = g, .choice = c};
-    });
+    for (int g = 0; g < problem.NumGroups(); ++g) {
+      const BestMove move = BestRepair(problem, state, g);
+      if (move.value < best.value) best = move;
+    }
     if (best.group < 0) return false;
     state.Move(best.group, best.choice);
   }
@@ -235,6 +346,9 @@ bool RepairOverflow(const ReducedProblem& problem, PlanState& state) {
 void DescendWithinLimits(const ReducedProblem& problem,
                          PlanState& state,
                          std::int64_t max_moves) {
+  if (problem.pairs.has_factors()) {
+    DescendInBatches(problem, state, max_moves);
+  }
   for (std::int64_t moves = 0; moves < max_moves; ++moves) {
     BestMove best = BestSingle(problem, state);
     if (best.group < 0 && problem.NumVariables() <= kMostForPairs) {

@@ -11,7 +11,8 @@ namespace bitpact {
 namespace {
 
 constexpr const char* kFormat = "bitpact.problem";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
+constexpr int kVersionWithoutFactors = 1;
 constexpr std::int64_t kLargestIndex = std::numeric_limits<int>::max();
 
 Json UnitsToJson(const AllocationProblem& problem) {
@@ -169,6 +170,49 @@ Expected<void> ReadPairs(const JsonReader& root, AllocationProblem& problem) {
   return {};
 }
 
+Expected<PairFactor> ReadFactor(const JsonReader& reader) {
+  PairFactor factor;
+  Expected<std::vector<int>> variables = Indices(reader, "variables");
+  if (!variables) return tl::unexpected(variables.error());
+  const Expected<std::int64_t> rank = reader.Integer("rank");
+  if (!rank) return tl::unexpected(rank.error());
+  if (*rank < 1 || *rank > kLargestIndex) {
+    return tl::unexpected(reader.Violation("rank must be an index >= 1"));
+  }
+  const Expected<double> scale = reader.Number("scale");
+  if (!scale) return tl::unexpected(scale.error());
+  Expected<std::vector<double>> values = reader.Numbers("values");
+  if (!values) return tl::unexpected(values.error());
+  factor.variables = std::move(*variables);
+  factor.rank = static_cast<int>(*rank);
+  factor.scale = *scale;
+  factor.values = std::move(*values);
+  return factor;
+}
+
+Expected<void> ReadFactors(const JsonReader& root, AllocationProblem& problem) {
+  if (!root.Has("pair_factors")) return {};
+  const Expected<std::vector<JsonReader>> items = root.Array("pair_factors");
+  if (!items) return tl::unexpected(items.error());
+  for (const JsonReader& item : *items) {
+    Expected<PairFactor> factor = ReadFactor(item);
+    if (!factor) return tl::unexpected(factor.error());
+    problem.pairs.AddFactor(std::move(*factor));
+  }
+  return {};
+}
+
+Json FactorsToJson(const PairTerms& pairs) {
+  Json factors = Json::array();
+  for (const PairFactor& factor : pairs.factors()) {
+    factors.push_back({{"variables", factor.variables},
+                       {"rank", factor.rank},
+                       {"scale", factor.scale},
+                       {"values", factor.values}});
+  }
+  return factors;
+}
+
 }  // namespace
 
 Expected<void> WriteProblem(const std::filesystem::path& file,
@@ -200,13 +244,16 @@ Expected<void> WriteProblem(const std::filesystem::path& file,
         {{"variables", block.variables}, {"values", block.values}});
   }
   body["pair_blocks"] = std::move(blocks);
-  return WriteJsonFile(file,
-                       {.format = kFormat,
-                        .version = kVersion,
-                        .tool_version = {},
-                        .seed = {},
-                        .inputs = inputs},
-                       body);
+  const bool has_factors = !problem.pairs.factors().empty();
+  if (has_factors) body["pair_factors"] = FactorsToJson(problem.pairs);
+  return WriteJsonFile(
+      file,
+      {.format = kFormat,
+       .version = has_factors ? kVersion : kVersionWithoutFactors,
+       .tool_version = {},
+       .seed = {},
+       .inputs = inputs},
+      body);
 }
 
 Expected<AllocationProblem> ReadProblem(const std::filesystem::path& file) {
@@ -218,7 +265,7 @@ Expected<AllocationProblem> ReadProblem(const std::filesystem::path& file) {
   if (!constant) return tl::unexpected(constant.error());
   problem.constant = *constant;
   for (const auto& read :
-       {ReadResources, ReadUnits, ReadPinsAndTies, ReadPairs}) {
+       {ReadResources, ReadUnits, ReadPinsAndTies, ReadPairs, ReadFactors}) {
     const Expected<void> done = read(root, problem);
     if (!done) return tl::unexpected(done.error());
   }

@@ -2,8 +2,10 @@
 #ifndef BITPACT_SOLVERS_PROBLEM_FILE_H_
 #define BITPACT_SOLVERS_PROBLEM_FILE_H_
 
-// problem.json, format "bitpact.problem", version 1: the arrow between
-// estimators and solvers, made to be diffed and edited by hand.
+// problem.json, format "bitpact.problem", version 2: the arrow between
+// estimators and solvers, made to be diffed and edited by hand. A problem
+// without pair factors is written as version 1, which knew none, so that older
+// readers take it and never drop a factor in silence.
 //
 //   "constant": 0.25,
 //   "resources": [{"name": "bytes", "limit": 4096}],
@@ -13,12 +15,14 @@
 //   "pins": [{"unit": 0, "option": 1}],
 //   "ties": [[1, 2]],
 //   "pair_terms": [[0, 2, -0.125], ..],
-//   "pair_blocks": [{"variables": [0, 2, 4], "values": [.., .., ..]}]
+//   "pair_blocks": [{"variables": [0, 2, 4], "values": [.., .., ..]}],
+//   "pair_factors": [{"variables": [0, 2], "rank": 1, "scale": 0.5,
+//                     "values": [.., ..]}]
 //
 // Pair terms name variables (option o of unit u is FirstVariable(u) + o) and
 // are counted once an unordered pair; block values are the strict upper
-// triangle row by row (solvers/pair_terms.h). Pins, ties and pair lists may be
-// absent.
+// triangle row by row, factor values the rows of U (solvers/pair_terms.h).
+// Pins, ties and pair lists may be absent.
 
 #include <filesystem>
 #include <map>

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/check.h"
+#include "solvers/reduce_factors.h"
 #include "solvers/tie_classes.h"
 
 namespace bitpact {
@@ -149,10 +150,16 @@ class Reducer {
 
   void CountPairs() {
     pair_count_.assign(roles_.size(), 0);
-    problem_.pairs.ForEach([&](int i, int j, double) {
+    problem_.pairs.ForEachListed([&](int i, int j, double) {
       ++pair_count_[static_cast<std::size_t>(i)];
       ++pair_count_[static_cast<std::size_t>(j)];
     });
+    for (const PairFactor& factor : problem_.pairs.factors()) {
+      for (const int variable : factor.variables) {
+        pair_count_[static_cast<std::size_t>(variable)] +=
+            static_cast<std::int64_t>(factor.variables.size()) - 1;
+      }
+    }
   }
 
   void Fold(const Candidate& candidate) {
@@ -272,7 +279,7 @@ class Reducer {
 
   void AddPairs() {
     linear_.assign(reduced_.group_of.size(), 0.0);
-    problem_.pairs.ForEach([&](int i, int j, double value) {
+    problem_.pairs.ForEachListed([&](int i, int j, double value) {
       const VariableRole& a = roles_[static_cast<std::size_t>(i)];
       const VariableRole& b = roles_[static_cast<std::size_t>(j)];
       if (a.kind == Kind::kDropped || b.kind == Kind::kDropped) return;
@@ -297,14 +304,34 @@ class Reducer {
       }
     }
     reduced_.linear = std::move(linear_);
-    reduced_.pairs = PairMatrix(reduced_.NumVariables(), terms_);
-    reduced_.scale = std::abs(reduced_.constant);
+    PairFactorRows factors = ReduceFactors(problem_, Slots(), reduced_);
+    reduced_.pairs = PairMatrix(
+        reduced_.NumVariables(), terms_, std::move(factors), reduced_.group_of);
+    reduced_.scale += std::abs(reduced_.constant);
     for (const double value : reduced_.linear) {
       reduced_.scale += std::abs(value);
     }
     for (const PairTerm& term : terms_) {
       reduced_.scale += std::abs(term.value);
     }
+  }
+
+  // What each original variable has become, as ReduceFactors wants it.
+  [[nodiscard]] std::vector<int> Slots() const {
+    std::vector<int> slots;
+    slots.reserve(roles_.size());
+    for (const VariableRole& role : roles_) {
+      if (role.kind == Kind::kFree) {
+        slots.push_back(
+            ReducedSlot(reduced_.groups[static_cast<std::size_t>(role.group)],
+                        role.group,
+                        role.choice));
+      } else {
+        slots.push_back(role.kind == Kind::kFixed ? kVariableFixed
+                                                  : kVariableDropped);
+      }
+    }
+    return slots;
   }
 
   const AllocationProblem& problem_;

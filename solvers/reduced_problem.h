@@ -57,7 +57,8 @@ struct ReducedProblem {
   std::vector<std::vector<std::int64_t>> sizes;  // [resource][variable]
   std::vector<std::int64_t> limits;              // may be negative
   std::vector<int> resource_index;  // original number of each kept resource
-  // Sum of the magnitudes of constant, linear and pairs: yardstick of rounding.
+  // No less than the sum of the magnitudes of constant, linear and pairs:
+  // yardstick of rounding.
   double scale = 0.0;
 
   // Original assignment of folded units, -1 for those in groups.
@@ -86,7 +87,8 @@ struct ReducedProblem {
 };
 
 // Needs a valid problem. O(units * resources + pairs * options^2), memory for
-// the pairs of the free groups.
+// the pairs of the free groups. Low-rank parts stay low-rank: O(variables *
+// rank) time and memory.
 [[nodiscard]] ReducedProblem Reduce(const AllocationProblem& problem);
 
 }  // namespace bitpact

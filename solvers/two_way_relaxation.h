@@ -81,7 +81,6 @@ class TwoWayRelaxation {
   bool EnterByPrice();
   void Descend(const TwoWayNode& node, double cutoff);
   void Evaluate(double lambda);
-  void Confirm();
   [[nodiscard]] double MaximizePrice() const;
   [[nodiscard]] double Excess() const;
   [[nodiscard]] bool ClampPrice();

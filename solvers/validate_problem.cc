@@ -142,6 +142,33 @@ class PairValidator {
     return {};
   }
 
+  [[nodiscard]] Expected<void> CheckFactor(const PairFactor& factor) const {
+    const std::size_t m = factor.variables.size();
+    const auto rank = static_cast<std::size_t>(std::max(factor.rank, 0));
+    // Divided, not multiplied: m * rank may overflow.
+    if (m == 0 || rank == 0 || factor.values.size() % rank != 0 ||
+        factor.values.size() / rank != m) {
+      return InvalidArgument("a pair factor over " + std::to_string(m) +
+                             " variables of rank " +
+                             std::to_string(factor.rank) + " has " +
+                             std::to_string(factor.values.size()) +
+                             " values, not variables * rank, both >= 1");
+    }
+    Expected<void> ascending = CheckAscending(factor.variables, "factor");
+    if (!ascending) return ascending;
+    if (!std::isfinite(factor.scale)) {
+      return InvalidArgument("a pair factor's scale = " +
+                             std::to_string(factor.scale) + " is not finite");
+    }
+    for (std::size_t at = 0; at < factor.values.size(); ++at) {
+      if (std::isfinite(factor.values[at])) continue;
+      return InvalidArgument(
+          "a pair factor's row of " + Variable(factor.variables[at / rank]) +
+          ": column " + std::to_string(at % rank) + " is not finite");
+    }
+    return {};
+  }
+
   [[nodiscard]] Expected<void> CheckBlock(const PairBlock& block) const {
     const std::size_t m = block.variables.size();
     const auto all = static_cast<std::size_t>(first_.back());
@@ -150,15 +177,8 @@ class PairValidator {
           "a pair block over " + std::to_string(m) + " variables has " +
           std::to_string(block.values.size()) + " values, not m * (m - 1) / 2");
     }
-    for (std::size_t i = 0; i < m; ++i) {
-      const int v = block.variables[i];
-      if (v < 0 || v >= first_.back() ||
-          (i > 0 && block.variables[i - 1] >= v)) {
-        return InvalidArgument("a pair block names variable " +
-                               std::to_string(v) + ": they ascend and end at " +
-                               std::to_string(first_.back() - 1));
-      }
-    }
+    Expected<void> ascending = CheckAscending(block.variables, "block");
+    if (!ascending) return ascending;
     std::size_t at = 0;
     for (std::size_t r = 0; r < m; ++r) {
       for (std::size_t c = r + 1; c < m; ++c, ++at) {
@@ -172,6 +192,20 @@ class PairValidator {
   }
 
  private:
+  [[nodiscard]] Expected<void> CheckAscending(const std::vector<int>& variables,
+                                              const char* part) const {
+    for (std::size_t i = 0; i < variables.size(); ++i) {
+      const int v = variables[i];
+      if (v >= 0 && v < first_.back() && (i == 0 || variables[i - 1] < v)) {
+        continue;
+      }
+      return InvalidArgument("a pair " + std::string(part) +
+                             " names variable " + std::to_string(v) +
+                             ": they ascend and end at " +
+                             std::to_string(first_.back() - 1));
+    }
+    return {};
+  }
   [[nodiscard]] std::size_t UnitOf(int variable) const {
     return unit_of_[static_cast<std::size_t>(variable)];
   }
@@ -203,6 +237,10 @@ Expected<void> ValidatePairs(const AllocationProblem& problem) {
   }
   for (const PairBlock& block : problem.pairs.blocks()) {
     Expected<void> valid = validator.CheckBlock(block);
+    if (!valid) return valid;
+  }
+  for (const PairFactor& factor : problem.pairs.factors()) {
+    Expected<void> valid = validator.CheckFactor(factor);
     if (!valid) return valid;
   }
   return {};

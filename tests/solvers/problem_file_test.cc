@@ -55,6 +55,50 @@ TEST_F(ProblemFile, ReadsBackWhatWasWritten) {
   EXPECT_EQ(*back, problem);
 }
 
+TEST_F(ProblemFile, ReadsBackFactorsAsVersionTwo) {
+  AllocationProblem problem = testing::RandomProblem({.units = 3}, 5);
+  ASSERT_TRUE(WriteProblem(Path("p.json"), problem, {}));
+  EXPECT_TRUE(JsonFile::Read(Path("p.json"), "bitpact.problem", 1).has_value());
+  problem.pairs.AddFactor({{0, 3, 4}, 2, -0.3, {1, 0.1, 2, 1e-300, -3, 0}});
+  ASSERT_TRUE(WriteProblem(Path("p.json"), problem, {}));
+  EXPECT_EQ(JsonFile::Read(Path("p.json"), "bitpact.problem", 1).error().code,
+            ErrorCode::kUnsupported);
+  const Expected<AllocationProblem> back = ReadProblem(Path("p.json"));
+  ASSERT_TRUE(back.has_value()) << back.error().message;
+  EXPECT_EQ(*back, problem);
+}
+
+TEST_F(ProblemFile, NamesTheFactorThatIsWrong) {
+  const std::string head =
+      R"("constant": 0, "resources": [], "units": [{"name": "u", "options":
+         [{"name": "a", "cost": 1, "sizes": []}]}, {"name": "w", "options":
+         [{"name": "a", "cost": 1, "sizes": []}]}], "pair_factors": [)";
+  const auto fails = [&](const std::string& factor) {
+    return ReadingFails(head + factor + "]").message;
+  };
+  EXPECT_THAT(fails(R"({"variables": [0, 1], "rank": 0, "scale": 1,
+                        "values": []})"),
+              HasSubstr("pair_factors[0]"));
+  EXPECT_THAT(fails(R"({"variables": [0, 1], "rank": 2147483647, "scale": 1,
+                        "values": [1, 2]})"),
+              HasSubstr("variables * rank"));
+  EXPECT_THAT(fails(R"({"variables": [0, 1], "rank": 2, "scale": 1,
+                        "values": [1, 2, 3]})"),
+              HasSubstr("variables * rank"));
+  EXPECT_THAT(fails(R"({"variables": [], "rank": 1, "scale": 1,
+                        "values": []})"),
+              HasSubstr("a pair factor"));
+  EXPECT_THAT(fails(R"({"variables": [1, 0], "rank": 1, "scale": 1,
+                        "values": [1, 2]})"),
+              HasSubstr("ascend"));
+  EXPECT_THAT(fails(R"({"variables": [0, 1], "rank": 1, "scale": "x",
+                        "values": [1, 2]})"),
+              HasSubstr("pair_factors[0].scale"));
+  EXPECT_THAT(fails(R"({"variables": [0, 1], "rank": 1, "scale": 1e300,
+                        "values": [1e300, 2]})"),
+              HasSubstr("add up to infinity"));
+}
+
 TEST_F(ProblemFile, NamesTheFieldThatIsWrong) {
   const std::string head = R"("constant": 0, "resources": [],)";
   const std::string units =
@@ -103,7 +147,7 @@ TEST_F(ProblemFile, RefusesATruncatedAndANewerFile) {
   ASSERT_FALSE(cut.has_value());
   EXPECT_EQ(cut.error().code, ErrorCode::kDataLoss);
   std::ofstream(Path("new.json"))
-      << R"({"format": "bitpact.problem", "version": 2, "tool_version": "x"})";
+      << R"({"format": "bitpact.problem", "version": 3, "tool_version": "x"})";
   EXPECT_EQ(ReadProblem(Path("new.json")).error().code,
             ErrorCode::kUnsupported);
 }

@@ -16,6 +16,27 @@ double Coefficient(RandomStream& stream, bool whole_numbers, double scale) {
                        : scale * stream.Normal();
 }
 
+// A factor over most variables, and one of the other sign over every other.
+void AddFactors(const RandomProblemSpec& spec,
+                RandomStream& stream,
+                AllocationProblem& problem) {
+  if (spec.factor_rank == 0) return;
+  for (const bool is_negative : {false, true}) {
+    if (is_negative && !spec.negative_factors) continue;
+    PairFactor factor;
+    factor.rank = spec.factor_rank;
+    factor.scale = is_negative ? -0.5 : 0.25;
+    for (int v = 0; v < spec.units * spec.options; ++v) {
+      if (is_negative ? v % 2 == 1 : v % 5 == 4) continue;
+      factor.variables.push_back(v);
+      for (int r = 0; r < spec.factor_rank; ++r) {
+        factor.values.push_back(stream.Normal());
+      }
+    }
+    problem.pairs.AddFactor(std::move(factor));
+  }
+}
+
 void AddPins(const RandomProblemSpec& spec,
              RandomStream& stream,
              AllocationProblem& problem) {
@@ -89,7 +110,14 @@ class Evaluator {
       count_ += unit.options.size();
     }
     pairs_.assign(count_ * count_, 0.0);
-    problem.pairs.ForEach([&](int i, int j, double value) {
+    std::vector<std::size_t> unit_of;
+    for (std::size_t u = 0; u < problem.units.size(); ++u) {
+      unit_of.insert(unit_of.end(), problem.units[u].options.size(), u);
+    }
+    for (const PairFactor& factor : problem.pairs.factors()) {
+      AddFactor(factor, unit_of);
+    }
+    problem.pairs.ForEachListed([&](int i, int j, double value) {
       pairs_[static_cast<std::size_t>(i) * count_ +
              static_cast<std::size_t>(j)] += value;
       pairs_[static_cast<std::size_t>(j) * count_ +
@@ -111,6 +139,23 @@ class Evaluator {
   }
 
  private:
+  void AddFactor(const PairFactor& factor,
+                 const std::vector<std::size_t>& unit_of) {
+    const auto rank = static_cast<std::size_t>(factor.rank);
+    for (std::size_t a = 0; a < factor.variables.size(); ++a) {
+      for (std::size_t b = 0; b < factor.variables.size(); ++b) {
+        const auto i = static_cast<std::size_t>(factor.variables[a]);
+        const auto j = static_cast<std::size_t>(factor.variables[b]);
+        if (unit_of[i] == unit_of[j]) continue;
+        for (std::size_t r = 0; r < rank; ++r) {
+          pairs_[i * count_ + j] += 2.0 * factor.scale *
+                                    factor.values[a * rank + r] *
+                                    factor.values[b * rank + r];
+        }
+      }
+    }
+  }
+
   const AllocationProblem& problem_;
   std::size_t count_ = 0;
   std::vector<std::size_t> first_;
@@ -149,6 +194,7 @@ AllocationProblem RandomProblem(const RandomProblemSpec& spec,
           i, j, Coefficient(stream, spec.whole_numbers, spec.pair_scale));
     }
   }
+  AddFactors(spec, stream, problem);
   AddPins(spec, stream, problem);
   AddLimits(spec, problem);
   return problem;

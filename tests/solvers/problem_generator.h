@@ -24,6 +24,11 @@ struct RandomProblemSpec {
   double pair_scale = 1.0;
   // Costs and pairs are small whole numbers, so that equal optima abound.
   bool whole_numbers = false;
+  // Columns of a low-rank part on top; 0: none. Where it is below an eighth of
+  // the variables the reduced problem keeps it as a factor.
+  int factor_rank = 0;
+  // And of one with a negative scale.
+  bool negative_factors = false;
   int pins = 0;
   int ties = 0;
   // The limit as a share of the way from the least to the greatest size.

@@ -62,6 +62,25 @@ TEST(ReducedProblem, KeepsEveryFeasiblePlanAndItsObjective) {
   }
 }
 
+TEST(ReducedProblem, KeepsPlansOfFactorsKeptOrWrittenOut) {
+  int kept = 0;
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    const RandomProblemSpec spec{
+        .units = seed % 2 == 0 ? 10 : 6,
+        .options = 2 + static_cast<int>(seed % 2),
+        .resources = static_cast<int>(seed % 3),
+        .pair_density = 0.2 * static_cast<double>(seed % 4 / 2),
+        .factor_rank = 1 + static_cast<int>(seed / 4 % 2),
+        .negative_factors = seed / 8 % 3 == 2,
+        .pins = static_cast<int>(seed % 3 / 2),
+        .ties = static_cast<int>(seed % 5 / 4)};
+    const AllocationProblem problem = RandomProblem(spec, seed);
+    kept += Reduce(problem).pairs.has_factors() ? 1 : 0;
+    ExpectEquivalent(problem, Describe(spec, seed));
+  }
+  EXPECT_GE(kept, 6);
+}
+
 TEST(ReducedProblem, TwoWayGroupsHaveOneBinary) {
   const ReducedProblem reduced = Reduce(RandomProblem({.units = 7}, 1));
   EXPECT_TRUE(reduced.IsTwoWay());

@@ -398,6 +398,22 @@ TEST_P(SolverConformance, MoreBudgetNeverCostsMore) {
   }
 }
 
+TEST_P(SolverConformance, AgreesWithBruteForceOnFactors) {
+  if (!can_.pair_terms) GTEST_SKIP() << "takes no pair terms";
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    // Ten binaries and one column are kept as a factor, two are written out.
+    const RandomProblemSpec spec{
+        .units = 10,
+        .options = 2,
+        .resources = seed % 4 == 3 ? 2 : 1,
+        .pair_density = seed % 2 == 0 ? 0.0 : 0.2,
+        .factor_rank = 1 + static_cast<int>(seed / 2 % 2),
+        .negative_factors = seed >= 4};
+    ExpectAgreesWithBruteForce(
+        RandomProblem(spec, seed), {}, Describe(spec, seed));
+  }
+}
+
 TEST_P(SolverConformance, ScalingAllCostsScalesTheOptimum) {
   if (!can_.exact) GTEST_SKIP() << "holds for exact solvers";
   for (const double factor : {1e-6, 1e6}) {
