@@ -10,7 +10,9 @@
 // anneals
 //   for its incumbent; above 100 binaries a full run of `anneal` goes first,
 //   within a quarter of the time limit, and is its warm start.
-// * Larger: `anneal`, and no bound.
+// * Larger, or pairs kept as factors (solvers/pair_matrix.h): `relax-round`;
+//   what reduced costs leave open against its plan is annealed, and what the
+//   better plan leaves then goes to `branch-and-bound`, up to 700 binaries.
 //
 // All under one time limit. A node limit holds for each solver by itself.
 

@@ -13,6 +13,7 @@
 #include "solvers/enumerate_solver.h"
 #include "solvers/greedy_solver.h"
 #include "solvers/lagrangian_qkp_solver.h"
+#include "solvers/relax_round_solver.h"
 #include "solvers/tabu_solver.h"
 #ifdef BITPACT_HAVE_GLPK
 #include "solvers/glpk_solver.h"
@@ -72,6 +73,10 @@ constexpr auto kSolvers = std::to_array<Row>({
     {"greedy",
      "best gain for the budget it takes, a rule of thumb without bound",
      Construct<GreedySolver>,
+     ""},
+    {"relax-round",
+     "convex relaxation and rounding, any size, with a proven bound",
+     Construct<RelaxRoundSolver>,
      ""},
     {"branch-and-bound",
      "convex relaxation and reduced costs, exact, up to 2,048 binaries",

@@ -33,15 +33,14 @@ std::vector<double> Damages(int units, RandomStream& stream) {
   return damage;
 }
 
-Matrix ShrunkCovariance(const std::vector<double>& damage,
-                        double shrink,
-                        RandomStream& stream) {
+// Row m: the marginals of one sample over sqrt(kSamples), so that their
+// products add up to the covariance.
+Matrix Marginals(const std::vector<double>& damage, RandomStream& stream) {
   const std::size_t n = damage.size();
   std::vector<double> loading(n * kFactors);
   for (double& l : loading) l = stream.Normal();
-  Matrix sum(n * n, 0.0);
-  std::vector<double> marginal(n);
-  for (int m = 0; m < kSamples; ++m) {
+  Matrix marginals(kSamples * n);
+  for (std::size_t m = 0; m < kSamples; ++m) {
     std::array<double, kFactors> factor{};
     for (double& f : factor) f = stream.Normal();
     for (std::size_t i = 0; i < n; ++i) {
@@ -50,8 +49,20 @@ Matrix ShrunkCovariance(const std::vector<double>& damage,
       for (std::size_t f = 0; f < kFactors; ++f) {
         value += loading[i * kFactors + f] * factor[f] / 2.0;
       }
-      marginal[i] = damage[i] * value;
+      marginals[m * n + i] = damage[i] * value;
     }
+  }
+  return marginals;
+}
+
+Matrix ShrunkCovariance(const std::vector<double>& damage,
+                        double shrink,
+                        RandomStream& stream) {
+  const std::size_t n = damage.size();
+  const Matrix marginals = Marginals(damage, stream);
+  Matrix sum(n * n, 0.0);
+  for (std::size_t m = 0; m < kSamples; ++m) {
+    const double* marginal = marginals.data() + m * n;
     for (std::size_t i = 0; i < n; ++i) {
       for (std::size_t j = 0; j < n; ++j) {
         sum[i * n + j] += marginal[i] * marginal[j] / kSamples;
@@ -153,9 +164,69 @@ Expected<AllocationProblem> ReadAny(const std::filesystem::path& file) {
   return std::move(opb->problem);
 }
 
+// "coop-lowrank". The quadratic sum that `ratio` refers to is estimated from
+// the pairs of 512 units evenly spread, all of them when there are no more.
+Instance GenerateLowRank(const GeneratorSpec& spec) {
+  // The same random numbers as "coop".
+  RandomStream stream(spec.seed, "bench/solvers/coop");
+  const std::vector<double> damage = Damages(spec.units, stream);
+  const Matrix marginals = Marginals(damage, stream);
+  const std::size_t n = damage.size();
+  const auto covariance = [&](std::size_t i, std::size_t j) {
+    double sum = 0.0;
+    for (std::size_t m = 0; m < kSamples; ++m) {
+      sum += marginals[m * n + i] * marginals[m * n + j] / kSamples;
+    }
+    return i == j ? sum : (1.0 - spec.shrink) * sum;
+  };
+  const std::size_t stride = (n + 511) / 512;
+  double linear = 0.0;
+  double diagonal = 0.0;
+  double pairs = 0.0;
+  double pairs_seen = 0.0;
+  for (std::size_t i = 0; i < n; ++i) {
+    linear += damage[i] / 2.0;
+    diagonal += covariance(i, i) / 2.0;
+    for (std::size_t j = 0; i % stride == 0 && j < n; j += stride) {
+      if (i == j) continue;
+      pairs += std::abs(covariance(i, j)) / 4.0;
+      pairs_seen += 1.0;
+    }
+  }
+  const double all = static_cast<double>(n) * static_cast<double>(n - 1);
+  const double quadratic = diagonal + pairs * all / std::max(1.0, pairs_seen);
+  const double scale = spec.ratio * linear / quadratic;
+  AllocationProblem problem;
+  problem.resources.push_back({"bytes", 0});
+  PairFactor factor{.variables = {},
+                    .rank = kSamples,
+                    .scale = scale * (1.0 - spec.shrink) / kSamples,
+                    .values = {}};
+  factor.values.reserve(n * kSamples);
+  for (std::size_t i = 0; i < n; ++i) {
+    const std::int64_t weights = kWeights[i % kWeights.size()] << 16U;
+    problem.units.push_back(
+        {"unit" + std::to_string(i),
+         {{"2", damage[i] + scale * covariance(i, i), {weights / 4}},
+          {"4", 0.0, {weights / 2}}}});
+    factor.variables.push_back(static_cast<int>(2 * i));
+    for (std::size_t m = 0; m < kSamples; ++m) {
+      factor.values.push_back(marginals[m * n + i]);
+    }
+  }
+  problem.pairs.AddFactor(std::move(factor));
+  const SizeRange range = ComputeSizeRange(problem, 0);
+  problem.resources[0].limit = (range.least + range.greatest) / 2;
+  std::ostringstream name;
+  name << spec.kind << "-" << spec.units << "-ratio" << spec.ratio << "-shrink"
+       << spec.shrink << "-seed" << spec.seed;
+  return {name.str(), std::move(problem), std::nullopt};
+}
+
 }  // namespace
 
 Instance Generate(const GeneratorSpec& spec) {
+  if (spec.kind == "coop-lowrank") return GenerateLowRank(spec);
   RandomStream stream(spec.seed, "bench/solvers/" + spec.kind);
   const std::vector<double> damage = Damages(spec.units, stream);
   const Matrix k = Interactions(spec, damage, stream);

@@ -27,11 +27,13 @@ struct Instance {
 // a_i (e_i + sum of 4 common factors), times `ratio` * (linear / quadratic sum
 // of a random half of the units). Seven tensor sizes in turn, budget half way.
 struct GeneratorSpec {
-  // "coop": as above, low and high. "indefinite": half of K's mean magnitude as
-  // symmetric noise on top. "random": noise alone, no diagonal. "onehot":
-  // `options` of 2, 3, 4, (6,) 8 bits, a unit's error times 4^-(bits - 2)
-  // (pairs: the product of both factors 2^-(bits - 2)), budget of 4 bits.
-  // "onehot-indefinite": the same with the noise of "indefinite".
+  // "coop": as above, low and high. "coop-lowrank": the same statistics with
+  // the pairs kept as the 100 marginals' factor, memory units * 100.
+  // "indefinite": half of K's mean magnitude as symmetric noise on top.
+  // "random": noise alone, no diagonal. "onehot": `options` of 2, 3, 4, (6,) 8
+  // bits, a unit's error times 4^-(bits - 2) (pairs: the product of both
+  // factors 2^-(bits - 2)), budget of 4 bits. "onehot-indefinite": the same
+  // with the noise of "indefinite".
   std::string kind = "coop";
   int units = 224;
   int options = 4;  // of the one-hot kinds: 4 or 5

@@ -7,11 +7,11 @@
 //   solver_bench --folder DATA/qkp --solvers anneal,tabu --seeds 10
 //   --until-best
 //
-// --generate coop|indefinite|random|onehot|onehot-indefinite, --units,
-// --options, --ratio, --shrink; --folder with an index.csv, --filter; --solvers
-// a,b; --time-limit seconds a run; --seeds: of the generator, or of the solver
-// on published instances; --until-best: a run ends when it meets the best known
-// value;
+// --generate coop|coop-lowrank|indefinite|random|onehot|onehot-indefinite,
+// --units, --options, --ratio, --shrink; --folder with an index.csv, --filter;
+// --solvers a,b; --time-limit seconds a run; --seeds: of the generator, or of
+// the solver on published instances; --until-best: a run ends when it meets the
+// best known value;
 // --csv: comma-separated lines instead of the table.
 //
 // Gap: (objective - bound) / max(1e-9, |objective|). To target: seconds until

@@ -46,12 +46,12 @@ TEST(AutoSolver, AnnealsFirstWhatIsLarge) {
   }
 }
 
-TEST(AutoSolver, OnlyAnnealsWhatIsTooLargeForAProof) {
+TEST(AutoSolver, RelaxesWhatIsTooLargeForAMatrix) {
   SolveOptions options;
   options.node_limit = 2;
   const SolveResult result =
       Solve(RandomProblem({.units = 2100, .pair_density = 0.0005}, 3), options);
-  EXPECT_THAT(result.detail, StartsWith("anneal, since"));
+  EXPECT_THAT(result.detail, StartsWith("relax-round, then"));
   EXPECT_EQ(result.termination, Termination::kFeasible);
 }
 
