@@ -76,7 +76,9 @@ double Exponential(std::uint64_t bits) {
 AnnealPrices ComputeAnnealPrices(const ReducedProblem& problem,
                                  const PlanState& state) {
   AnnealPrices prices;
-  if (!problem.IsTwoWay() && problem.NumResources() <= 1) {
+  // With factors a look at every row costs more than the tables save.
+  if (!problem.IsTwoWay() && problem.NumResources() <= 1 &&
+      !problem.pairs.has_factors()) {
     FillOneHotTables(problem, state, prices);
   }
   for (int k = 0; k < problem.NumResources(); ++k) {

@@ -34,7 +34,8 @@ inline constexpr AnnealSchedule kAnnealWithoutLimits{0.3, 0.08, false};
 struct AnnealPrices {
   std::vector<double> per_size;
   double typical_change = 0.0;
-  // For one-hot problems with one resource at most, else empty: each group's
+  // For one-hot problems with one resource at most and no factors, else
+  // empty: each group's
   // choices by ascending size, group g's from group.first + g on; and the
   // largest magnitude in each variable's row of pairs.
   std::vector<int> by_size;
