@@ -33,7 +33,7 @@ constexpr double kRootProgress = 0.05;
 // time limit.
 constexpr double kAnnealWork = 2e5;
 // Two-way proofs are quick enough for a short start to pay.
-constexpr double kTwoWayAnnealWork = 5e4;
+constexpr double kTwoWayAnnealWork = 1e5;
 constexpr std::int64_t kLeastAnnealSweeps = 300;
 constexpr std::int64_t kLeastTwoWaySweeps = 200;
 constexpr std::int64_t kMostAnnealSweeps = 3000;

@@ -19,7 +19,7 @@ using Vector = Eigen::VectorXd;
 using MatrixView = Eigen::Map<const Matrix>;
 
 // Up to this size all eigenvalues are cheaper than Lanczos.
-constexpr Eigen::Index kDense = 40;
+constexpr Eigen::Index kDense = 100;
 constexpr int kLanczosSteps = 60;
 constexpr Eigen::Index kLanczosCheck = 12;
 constexpr double kLanczosTolerance = 1e-3;

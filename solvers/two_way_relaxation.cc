@@ -21,9 +21,34 @@ constexpr double kInside = 1e-9;
 // Added to the Newton matrix, relative: singular shifts need it.
 constexpr double kRidge = 1e-11;
 constexpr double kPenalty = 0.1;
+// Newton steps stay between these: from a nearly singular matrix they may be
+// 1e10 long, and coming back from there leaves the gradient wrong in its fifth
+// digit.
+constexpr double kLeastPoint = -1.0;
+constexpr double kMostPoint = 2.0;
 constexpr int kPriceSteps = 60;
 
 std::size_t At(int i) { return static_cast<std::size_t>(i); }
+
+// The diagonal of (L L')^-1, L the lower triangle of `factor`: squared norms of
+// the columns of L^-1, each from its own forward substitution, which starts at
+// its own row. m^3 / 6.
+Eigen::VectorXd InverseDiagonal(const Eigen::MatrixXd& factor) {
+  const Eigen::Index m = factor.rows();
+  Eigen::VectorXd diagonal(m);
+  Eigen::VectorXd x(m);
+  for (Eigen::Index c = 0; c < m; ++c) {
+    x.tail(m - c).setZero();
+    x(c) = 1.0;
+    for (Eigen::Index k = c; k < m; ++k) {
+      x(k) /= factor(k, k);
+      const Eigen::Index below = m - k - 1;
+      x.tail(below).noalias() -= x(k) * factor.col(k).tail(below);
+    }
+    diagonal(c) = x.tail(m - c).squaredNorm();
+  }
+  return diagonal;
+}
 
 }  // namespace
 
@@ -31,7 +56,6 @@ struct TwoWayRelaxation::Factor {
   Eigen::MatrixXd matrix;
   Eigen::VectorXd right;
   Eigen::VectorXd size;
-  Eigen::MatrixXd inverse;
 };
 
 TwoWayRelaxation::TwoWayRelaxation(const TwoWayModel& model)
@@ -296,7 +320,9 @@ bool TwoWayRelaxation::NewtonStep() {
     if (!std::isfinite(right(r))) return false;
   }
   for (Eigen::Index r = 0; r < m; ++r) {
-    Move(inside_[static_cast<std::size_t>(r)], right(r));
+    const int i = inside_[static_cast<std::size_t>(r)];
+    const double y = y_[At(i)];
+    Move(i, std::clamp(y + right(r), kLeastPoint, kMostPoint) - y);
   }
   return true;
 }
@@ -455,9 +481,7 @@ void TwoWayRelaxation::ChooseBranch(TwoWayNode& node) {
   }
   const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> cholesky(matrix);
   if (cholesky.info() == Eigen::Success) {
-    factor_->inverse.setIdentity(m, m);
-    cholesky.matrixL().solveInPlace(factor_->inverse);
-    diagonal = factor_->inverse.colwise().squaredNorm().transpose();
+    diagonal = InverseDiagonal(matrix);
     if (best_lambda_ != 0.0) {
       const Eigen::VectorXd along = cholesky.solve(size);
       const double bend = along.dot(size);
@@ -480,6 +504,16 @@ void TwoWayRelaxation::ChooseBranch(TwoWayNode& node) {
   }
 }
 
+// The best bound again with a gradient computed afresh: many updates pile up
+// rounding, and what is claimed must not rest on them.
+void TwoWayRelaxation::Confirm() {
+  g_ = linear_;
+  std::fill(y_.begin(), y_.end(), 0.0);
+  for (int i = 0; i < n_; ++i) Move(i, best_point_[At(i)]);
+  best_bound_ = -kInfinity;
+  Evaluate(best_lambda_);
+}
+
 bool TwoWayRelaxation::Tighten(TwoWayNode& node, double cutoff) {
   if (!FixOversized(node)) return false;
   best_bound_ = -kInfinity;
@@ -488,6 +522,7 @@ bool TwoWayRelaxation::Tighten(TwoWayNode& node, double cutoff) {
   best_point_ = y_;
   best_gradient_ = g_;
   Newton(node, cutoff);
+  Confirm();
   node.bound = std::max(node.bound, best_bound_);
   if (node.bound >= cutoff) return false;
   for (int i = 0; i < n_; ++i) {

@@ -81,6 +81,7 @@ class TwoWayRelaxation {
   bool EnterByPrice();
   void Descend(const TwoWayNode& node, double cutoff);
   void Evaluate(double lambda);
+  void Confirm();
   [[nodiscard]] double MaximizePrice() const;
   [[nodiscard]] double Excess() const;
   [[nodiscard]] bool ClampPrice();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/branch_and_bound_solver.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
@@ -97,6 +99,51 @@ TEST(BranchAndBoundSolver, ProvesThePaperFormBeyondEnumeration) {
     ASSERT_TRUE(result.has_value()) << result.error().message;
     EXPECT_EQ(result->termination, Termination::kOptimal) << "seed " << seed;
     EXPECT_LT(result->stats.nodes, 5000) << "seed " << seed;
+  }
+}
+
+// The formula of RootCertificate, term by term in long double.
+TEST(BranchAndBoundSolver, ItsRootCertificateReachesItsBound) {
+  BranchAndBoundSolver solver;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    const RandomProblemSpec spec{
+        .units = 14, .resources = static_cast<int>(seed % 2), .tightness = 0.3};
+    const AllocationProblem problem = RandomProblem(spec, seed);
+    const ReducedProblem reduced = Reduce(problem);
+    const Expected<SolveResult> result = SolveAndCheck(solver, problem, {});
+    ASSERT_TRUE(result.has_value()) << Describe(spec, seed);
+    ASSERT_TRUE(result->root_certificate.has_value()) << Describe(spec, seed);
+    const RootCertificate& root = *result->root_certificate;
+    const auto n = static_cast<std::size_t>(reduced.NumVariables());
+    ASSERT_EQ(root.multipliers.size(), reduced.limits.size());
+    long double bound = reduced.constant;
+    for (std::size_t k = 0; k < root.multipliers.size(); ++k) {
+      EXPECT_GE(root.multipliers[k], 0.0);
+      bound -= static_cast<long double>(root.multipliers[k]) *
+               static_cast<long double>(reduced.limits[k]);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+      const long double c = reduced.linear[i] - 0.5L * root.shift[i];
+      long double g = c + static_cast<long double>(root.shift[i]) *
+                              static_cast<long double>(root.point[i]);
+      for (std::size_t j = 0; j < n; ++j) {
+        g += static_cast<long double>(
+                 reduced.pairs.At(static_cast<int>(i), static_cast<int>(j))) *
+             static_cast<long double>(root.point[j]);
+      }
+      // f - g'y = constant + (c - g)'y / 2.
+      bound += 0.5L * (c - g) * static_cast<long double>(root.point[i]);
+      for (std::size_t k = 0; k < root.multipliers.size(); ++k) {
+        g += static_cast<long double>(root.multipliers[k]) *
+             static_cast<long double>(reduced.sizes[k][i]);
+      }
+      bound += std::min(g, 0.0L);
+    }
+    EXPECT_LE(static_cast<long double>(root.bound), bound)
+        << Describe(spec, seed);
+    EXPECT_NEAR(root.bound, static_cast<double>(bound), 1e-6)
+        << Describe(spec, seed);
+    EXPECT_LE(root.bound, result->objective) << Describe(spec, seed);
   }
 }
 
