@@ -24,7 +24,6 @@
 // is one that cannot fit; both exactly as safe as the bound.
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "solvers/two_way_model.h"
@@ -44,9 +43,6 @@ class TwoWayRelaxation {
  public:
   // Keeps a reference to the model, whose shift must be set.
   explicit TwoWayRelaxation(const TwoWayModel& model);
-  ~TwoWayRelaxation();
-  TwoWayRelaxation(const TwoWayRelaxation&) = delete;
-  TwoWayRelaxation& operator=(const TwoWayRelaxation&) = delete;
 
   [[nodiscard]] TwoWayNode Root() const;
 
@@ -70,7 +66,6 @@ class TwoWayRelaxation {
 
  private:
   enum class Place : char { kLow, kHigh, kInside, kFixed };
-  struct Factor;
 
   bool FixOversized(TwoWayNode& node) const;
   void Load(const TwoWayNode& node);
@@ -111,7 +106,6 @@ class TwoWayRelaxation {
   double best_lambda_ = 0.0;
   std::vector<double> best_point_;
   std::vector<double> best_gradient_;
-  std::unique_ptr<Factor> factor_;
   std::int64_t steps_ = 0;
   std::int64_t fallbacks_ = 0;
 };

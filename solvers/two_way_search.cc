@@ -72,11 +72,6 @@ Limit TwoWaySearch::CloseProof() {
   return Limit::kNone;
 }
 
-void TwoWaySearch::CountNode() {
-  ++nodes_;
-  limit_ = clock_.Reached(nodes_);
-}
-
 std::size_t TwoWaySearch::NumFree() const {
   return static_cast<std::size_t>(
       std::count(fixed_.begin(), fixed_.end(), Fixing::kFree));
@@ -152,7 +147,7 @@ bool TwoWaySearch::TightenRoot(Shift shift, double& bound) {
   TwoWayNode root = relaxation.Root();
   // The certificate must not depend on the incumbent.
   bool is_open = relaxation.Tighten(root, is_whole ? kInfinity : Cutoff());
-  CountNode();
+  limit_ = clock_.Reached(++nodes_);
   if (is_open && is_whole) {
     KeepCertificate(model, relaxation);
     std::vector<char> z;
@@ -300,10 +295,8 @@ void TwoWaySearch::RunJob(Job& job) const {
     job.open.push_back(std::move(node));
   }
   for (std::vector<char>& local : job.plans) {
-    std::vector<char> z(job.start.state.size(), 0);
-    for (std::size_t i = 0; i < z.size(); ++i) {
-      z[i] = job.start.state[i] == Fixing::kOne ? 1 : 0;
-    }
+    std::vector<char> z;
+    for (const Fixing f : job.start.state) z.push_back(f == Fixing::kOne);
     for (std::size_t i = 0; i < kept.size(); ++i) {
       z[static_cast<std::size_t>(kept[i])] = local[i];
     }

@@ -61,7 +61,6 @@ class TwoWaySearch {
 
   [[nodiscard]] double Cutoff() const;
   Limit CloseProof();
-  void CountNode();
   bool ReduceAtRoot();
   bool RootPass();
   bool TightenRoot(Shift shift, double& bound);
