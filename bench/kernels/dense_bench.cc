@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Dense float32 products, one thread, at the shapes of models: our own beside
-// the sgemm of OpenBLAS and oneDNN, which do not keep a row's bits for any
+// the sgemm of OpenBLAS, which does not promise a row the same bits for any
 // number of rows. Run interleaved and compare within one run:
 //
 //   kernels_bench --benchmark_filter=BM_Product --benchmark_repetitions=5
@@ -16,7 +16,6 @@
 #include "cblas.h"
 #include "core/random.h"
 #include "omp.h"
-#include "oneapi/dnnl/dnnl.h"
 #include "quant/matmul.h"
 
 namespace bitpact {
@@ -29,7 +28,7 @@ std::vector<float> Normals(std::int64_t count) {
   return values;
 }
 
-// library: 0 ours, 1 OpenBLAS, 2 oneDNN.
+// library: 0 ours, 1 OpenBLAS.
 void BM_Product(benchmark::State& state) {
   const std::int64_t in = state.range(0);
   const std::int64_t out = state.range(1);
@@ -42,7 +41,7 @@ void BM_Product(benchmark::State& state) {
   for (auto _ : state) {
     if (state.range(3) == 0) {
       MatMulTransposed(x, w, y, tokens, in, out);
-    } else if (state.range(3) == 1) {
+    } else {
       cblas_sgemm(CblasRowMajor,
                   CblasNoTrans,
                   CblasTrans,
@@ -57,20 +56,6 @@ void BM_Product(benchmark::State& state) {
                   0.0F,
                   y.data(),
                   static_cast<int>(out));
-    } else {
-      dnnl_sgemm('N',
-                 'T',
-                 tokens,
-                 out,
-                 in,
-                 1.0F,
-                 x.data(),
-                 in,
-                 w.data(),
-                 in,
-                 0.0F,
-                 y.data(),
-                 out);
     }
     benchmark::DoNotOptimize(y.data());
     benchmark::ClobberMemory();
@@ -90,7 +75,7 @@ void Shapes(benchmark::internal::Benchmark* bench) {
                                         std::array{768, 2048, 512},
                                         std::array{2048, 2048, 1},
                                         std::array{2048, 2048, 512}}) {
-    for (const int library : {0, 1, 2}) {
+    for (const int library : {0, 1}) {
       bench->Args({in, out, tokens, library});
     }
   }
