@@ -102,10 +102,29 @@ std::string ColumnName(std::size_t column) {
   return "c" + std::to_string(column);
 }
 
+// All rows at once: appended one by one, CBC's library copies the whole matrix
+// for each.
+CoinPackedMatrix RowMatrix(const MilpModel& milp) {
+  std::vector<double> elements;
+  std::vector<int> columns;
+  std::vector<CoinBigIndex> starts = {0};
+  for (const MilpModel::Row& row : milp.rows) {
+    elements.insert(
+        elements.end(), row.coefficients.begin(), row.coefficients.end());
+    columns.insert(columns.end(), row.columns.begin(), row.columns.end());
+    starts.push_back(static_cast<CoinBigIndex>(elements.size()));
+  }
+  return {/*colordered=*/false,
+          static_cast<int>(milp.columns.size()),
+          static_cast<int>(milp.rows.size()),
+          static_cast<CoinBigIndex>(elements.size()),
+          elements.data(),
+          columns.data(),
+          starts.data(),
+          /*len=*/nullptr};
+}
+
 void LoadModel(const MilpModel& milp, OsiClpSolverInterface& backend) {
-  const int columns = static_cast<int>(milp.columns.size());
-  CoinPackedMatrix matrix(false, 0.0, 0.0);
-  matrix.setDimensions(0, columns);
   std::vector<double> row_lower;
   std::vector<double> row_upper;
   const double infinity = backend.getInfinity();
@@ -113,9 +132,6 @@ void LoadModel(const MilpModel& milp, OsiClpSolverInterface& backend) {
     return std::clamp(value, -infinity, infinity);
   };
   for (const MilpModel::Row& row : milp.rows) {
-    matrix.appendRow(static_cast<int>(row.columns.size()),
-                     row.columns.data(),
-                     row.coefficients.data());
     row_lower.push_back(bounded(row.lower));
     row_upper.push_back(bounded(row.upper));
   }
@@ -127,7 +143,7 @@ void LoadModel(const MilpModel& milp, OsiClpSolverInterface& backend) {
     upper.push_back(bounded(column.upper));
     cost.push_back(column.cost);
   }
-  backend.loadProblem(matrix,
+  backend.loadProblem(RowMatrix(milp),
                       lower.data(),
                       upper.data(),
                       cost.data(),
