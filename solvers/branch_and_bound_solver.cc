@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,8 +16,8 @@
 #include "solvers/anneal_solver.h"
 #include "solvers/convex_model.h"
 #include "solvers/convex_relaxation.h"
+#include "solvers/core_plans.h"
 #include "solvers/incumbent_recorder.h"
-#include "solvers/plan_state.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
 #include "solvers/two_way_search.h"
@@ -31,16 +33,19 @@ constexpr int kMostRootPasses = 12;
 constexpr double kRootProgress = 0.05;
 // Sweeps of the annealer that makes the first incumbent, and its share of the
 // time limit.
-constexpr double kAnnealWork = 2e5;
-// Two-way proofs are quick enough for a short start to pay.
-constexpr double kTwoWayAnnealWork = 1e5;
-constexpr std::int64_t kLeastAnnealSweeps = 300;
-constexpr std::int64_t kLeastTwoWaySweeps = 200;
-constexpr std::int64_t kMostAnnealSweeps = 3000;
+constexpr double kAnnealWork = 1e5;
+constexpr std::int64_t kLeastAnnealSweeps = 200;
 constexpr double kAnnealTimeShare = 0.2;
 // Beyond this much memory for open nodes, the worst is expanded first: such
 // nodes close soon and the queue stops growing.
 constexpr std::size_t kNodeMemory = std::size_t{512} << 20U;
+// The semidefinite shift is searched with when it leaves this share of the gap.
+constexpr double kSemidefiniteShare = 0.3;
+// Annealing runs after a pass at the root, and their sweeps.
+constexpr std::int64_t kCoreWork = 30000;  // proposals
+constexpr int kLeastCoreRuns = 2;
+constexpr int kMostCoreRuns = 40;
+constexpr std::int64_t kCoreSweeps = 60;
 // Every so many nodes a plan is made from the relaxation's point.
 constexpr std::int64_t kNodesPerRounding = 64;
 
@@ -71,6 +76,9 @@ class BranchAndBound {
     if (!ReduceAtRoot(model)) return CloseProof();
     if (limit_ != Limit::kNone) return limit_;
     ConvexRelaxation relaxation(model);
+    if (start_ == BranchAndBoundSolver::Start::kAnneal) {
+      plans_ = std::make_unique<CorePlans>(model);
+    }
     Search(model, relaxation);
     iterations_ += relaxation.steps();
     return limit_ == Limit::kNone ? CloseProof() : limit_;
@@ -104,14 +112,23 @@ class BranchAndBound {
     return open;
   }
 
-  void OfferPlan(const Choices& choices) {
+  void OfferBetter(const std::optional<Choices>& plan, double objective) {
+    if (!plan || objective > recorder_.Worst()) return;
+    recorder_.Offer(reduced_.Expand(*plan));
+  }
+
+  // Plans of what the model leaves open: the relaxation's, and annealed ones.
+  void OfferPlans(const ConvexModel& model, const Choices& rounded) {
     if (start_ == BranchAndBoundSolver::Start::kNothing) return;
-    PlanState state(reduced_);
-    state.Reset(choices);
-    if (!RepairOverflow(reduced_, state)) return;
-    DescendWithinLimits(reduced_, state, reduced_.NumVariables());
-    if (state.objective() <= recorder_.Worst()) {
-      recorder_.Offer(reduced_.Expand(state.choices()));
+    CorePlans plans(model);
+    OfferBetter(plans.Improve(rounded), plans.objective());
+    const int runs = std::clamp(
+        static_cast<int>(kCoreWork / (kCoreSweeps * model.NumVariables())),
+        kLeastCoreRuns,
+        kMostCoreRuns);
+    for (int run = 0; run < runs; ++run) {
+      OfferBetter(plans.Anneal(options_.seed, core_runs_++, kCoreSweeps),
+                  plans.objective());
     }
   }
 
@@ -145,43 +162,61 @@ class BranchAndBound {
         }
       }
     }
-    OfferPlan(relaxation.Rounded(root));
+    rounded_ = relaxation.Rounded(root);
     return true;
   }
 
-  // Tightens, closes, compresses, and leaves the model to search. False when
-  // the root alone is the proof.
+  // Tightens, closes, compresses with one shift until a pass closes little.
+  // False when the root alone is the proof.
+  bool ReduceWith(Shift shift,
+                  std::vector<double>& multipliers,
+                  ConvexModel& model,
+                  double& bound) {
+    for (int pass = 0; pass < kMostRootPasses; ++pass) {
+      const std::size_t open_before = NumOpen(domain_);
+      model = MakeConvexModel(reduced_, domain_, shift, multipliers);
+      if (model.groups.empty()) {
+        recorder_.Offer(reduced_.Expand(model.fixed));
+        return false;
+      }
+      if (!TightenRoot(model, domain_, multipliers, bound)) return false;
+      recorder_.RaiseBound(std::min(bound, Cutoff()));
+      if (limit_ != Limit::kNone) return true;
+      const double best = recorder_.Best();
+      OfferPlans(model, rounded_);
+      if (recorder_.Best() < best) continue;
+      const auto closed = static_cast<double>(open_before - NumOpen(domain_));
+      if (closed < kRootProgress * static_cast<double>(open_before)) break;
+    }
+    return true;
+  }
+
+  // The shift of least trace first: it leaves fewer weights split, and the
+  // semidefinite one is costly on what it would have closed. Leaves the model
+  // to search; false when the root alone is the proof.
   bool ReduceAtRoot(ConvexModel& model) {
     std::vector<double> multipliers(reduced_.limits.size(), 0.0);
     const std::size_t open_at_start = NumOpen(domain_);
-    for (int pass = 0; pass < kMostRootPasses; ++pass) {
-      const std::size_t open_before = NumOpen(domain_);
-      ConvexModel best;
-      double best_bound = -kInfinity;
-      std::size_t best_open = std::numeric_limits<std::size_t>::max();
-      for (const Shift shift : {Shift::kScaled, Shift::kSemidefinite}) {
-        ConvexModel tried =
-            MakeConvexModel(reduced_, domain_, shift, multipliers);
-        if (tried.groups.empty()) {
-          recorder_.Offer(reduced_.Expand(tried.fixed));
-          return false;
-        }
-        double bound = -kInfinity;
-        if (!TightenRoot(tried, domain_, multipliers, bound)) return false;
-        recorder_.RaiseBound(std::min(bound, Cutoff()));
-        if (limit_ != Limit::kNone) return true;
-        const std::size_t open = NumOpen(domain_);
-        // The second shift starts from what the first has closed, so it must
-        // close more, or bound clearly better, to be kept.
-        if (open < best_open || bound > best_bound) {
-          best_open = open;
-          best_bound = bound;
-          best = std::move(tried);
-        }
-      }
-      model = std::move(best);
-      const auto closed = static_cast<double>(open_before - best_open);
-      if (closed < kRootProgress * static_cast<double>(open_before)) break;
+    double first_bound = -kInfinity;
+    if (!ReduceWith(Shift::kLeastTrace, multipliers, model, first_bound)) {
+      return false;
+    }
+    double bound = -kInfinity;
+    ConvexModel other;
+    if (limit_ == Limit::kNone &&
+        !ReduceWith(Shift::kSemidefinite, multipliers, other, bound)) {
+      return false;
+    }
+    const bool is_better =
+        recorder_.HasIncumbent()
+            ? Cutoff() - bound < kSemidefiniteShare * (Cutoff() - first_bound)
+            : bound > first_bound;
+    if (is_better) {
+      model = std::move(other);
+    } else if (limit_ == Limit::kNone &&
+               !ReduceWith(
+                   Shift::kLeastTrace, multipliers, model, first_bound)) {
+      return false;
     }
     detail_ = std::to_string(NumOpen(domain_)) + " of " +
               std::to_string(open_at_start) + " binaries open after the root";
@@ -217,8 +252,9 @@ class BranchAndBound {
       recorder_.Offer(reduced_.Expand(relaxation.Rounded(node)));
       return;
     }
-    if (nodes_ % kNodesPerRounding == 0) {
-      OfferPlan(relaxation.Rounded(node));
+    if (plans_ != nullptr && nodes_ % kNodesPerRounding == 0) {
+      OfferBetter(plans_->Improve(relaxation.Rounded(node)),
+                  plans_->objective());
     }
     if (node.bound < Cutoff()) Push(std::move(node), branch);
   }
@@ -270,10 +306,13 @@ class BranchAndBound {
   std::int64_t nodes_ = 0;
   std::int64_t iterations_ = 0;
   Limit limit_ = Limit::kNone;
+  Choices rounded_;                   // of the last relaxation at the root
+  std::unique_ptr<CorePlans> plans_;  // of the model that is searched
+  std::uint64_t core_runs_ = 0;
   std::string detail_;
 };
 
-// The first incumbent.
+// The first incumbent of a two-way problem.
 Expected<void> OfferAnnealed(const AllocationProblem& problem,
                              const ReducedProblem& reduced,
                              const SolveOptions& options,
@@ -281,11 +320,10 @@ Expected<void> OfferAnnealed(const AllocationProblem& problem,
                              IncumbentRecorder& recorder) {
   SolveOptions anneal = options;
   anneal.on_incumbent = nullptr;
-  const bool is_two_way = IsTwoWayModel(reduced);
-  const double work = is_two_way ? kTwoWayAnnealWork : kAnnealWork;
-  anneal.node_limit = std::max(
-      is_two_way ? kLeastTwoWaySweeps : kLeastAnnealSweeps,
-      static_cast<std::int64_t>(work / std::max(1, reduced.NumVariables())));
+  anneal.node_limit =
+      std::max(kLeastAnnealSweeps,
+               static_cast<std::int64_t>(kAnnealWork /
+                                         std::max(1, reduced.NumVariables())));
   if (options.time_limit_s) {
     anneal.time_limit_s = kAnnealTimeShare * clock.SecondsLeft();
   }
@@ -323,7 +361,9 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
                     " binaries; the most is " + std::to_string(kMostBinaries));
   }
   reduced.pairs.Expand();
-  if (reduced.NumGroups() > 0 && start_ == Start::kAnneal) {
+  // One-hot problems are annealed when the root has closed most of them.
+  if (reduced.NumGroups() > 0 && IsTwoWayModel(reduced) &&
+      start_ == Start::kAnneal) {
     const Expected<void> annealed =
         OfferAnnealed(problem, reduced, options, clock, recorder);
     if (!annealed) return tl::unexpected(annealed.error());

@@ -8,11 +8,13 @@
 // threads if asked; all others to the general form (solvers/convex_model.h,
 // solvers/convex_relaxation.h), on one thread:
 //
-// 1. `anneal` for an incumbent.
-// 2. At the root, both diagonal shifts; reduced costs against the incumbent
-//    close choices, the problem is compressed to what is open and shifted anew
-//    (a smaller matrix needs a smaller shift), until that stops helping. The
-//    shift that leaves less open is kept.
+// 1. Two-way: `anneal` for an incumbent.
+// 2. At the root, one diagonal shift after the other: reduced costs against the
+//    incumbent close choices, the problem is compressed to what is open and
+//    shifted anew (a smaller matrix needs a smaller shift), what is left is
+//    annealed (solvers/core_plans.h), until that stops helping. The shift of
+//    least trace is kept unless the semidefinite one leaves less than a third
+//    of its gap.
 // 3. Branching on one choice: take it or close it.
 //
 // Bounds are lowered by 1e-12 of the sum of all magnitudes, so that rounding

@@ -236,6 +236,8 @@ ConvexModel MakeConvexModel(const ReducedProblem& problem,
     d = LeastEigenvalueShift(k).asDiagonal();
   } else if (shift == Shift::kScaled) {
     d = ScaledShift(k, blocks);
+  } else if (shift == Shift::kLeastTrace) {
+    d = LeastTraceShift(k, blocks);
   } else {
     d = SemidefiniteShift(k, MakeShiftGroups(model, multipliers)).asDiagonal();
   }

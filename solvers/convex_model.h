@@ -39,9 +39,9 @@ using Domain = std::vector<std::vector<char>>;
 
 [[nodiscard]] Domain FullDomain(const ReducedProblem& problem);
 
-// See solvers/convex_shift.h. The searches try the latter two; the first is
-// what they are measured against.
-enum class Shift { kLeastEigenvalue, kScaled, kSemidefinite };
+// See solvers/convex_shift.h. The searches try the latter two; the first two
+// are what they are measured against.
+enum class Shift { kLeastEigenvalue, kScaled, kLeastTrace, kSemidefinite };
 
 struct ConvexModel {
   struct Group {

@@ -60,7 +60,7 @@ class Presolver {
   // Both shifts; remembers which bounds better.
   bool Pass() {
     double best = -kInfinity;
-    for (const Shift shift : {Shift::kScaled, Shift::kSemidefinite}) {
+    for (const Shift shift : {Shift::kLeastTrace, Shift::kSemidefinite}) {
       const auto bound = Tighten(shift);
       if (!bound.first) return false;
       if (bound.second > best) {
@@ -104,7 +104,7 @@ class Presolver {
   double cutoff_;
   Domain domain_;
   std::vector<double> multipliers_;
-  Shift shift_ = Shift::kScaled;
+  Shift shift_ = Shift::kLeastTrace;
   ConvexPresolve result_;
 };
 

@@ -18,6 +18,9 @@ using Blocks = std::vector<CoordinateBlock>;
 constexpr int kBalancingSteps = 12;
 // A coordinate with (almost) no pairs must not be divided by zero.
 constexpr double kLeastBalance = 1e-9;
+constexpr double kLeastPull = 1e-9;
+constexpr int kTraceSweeps = 100;
+constexpr double kTraceTolerance = 1e-4;
 constexpr int kMixingSweeps = 200;
 constexpr double kMixingTolerance = 1e-7;
 // Halvings of the interval that holds one coordinate's shift.
@@ -47,6 +50,19 @@ Matrix Balanced(const Matrix& k,
     columns = (columns * inverse_root[b]).eval();
   }
   return balanced;
+}
+
+Matrix RandomVectors(Eigen::Index m) {
+  const auto rank = static_cast<Eigen::Index>(std::ceil(
+                        std::sqrt(2.0 * static_cast<double>(m + 1)))) +
+                    1;
+  RandomStream stream(1, "solvers/mixing_method");
+  Matrix v(rank, m);
+  for (Eigen::Index i = 0; i < m; ++i) {
+    for (Eigen::Index r = 0; r < rank; ++r) v(r, i) = stream.Normal();
+    v.col(i).normalize();
+  }
+  return v;
 }
 
 // The minimum over one group, for a fixed shift d: the point of the coordinate
@@ -160,6 +176,37 @@ Matrix ScaledShift(const Matrix& k, const Blocks& blocks) {
   return shift;
 }
 
+// The dual of min <K, V'V> over V with V_b'V_b = I for every block: the block
+// of V that is best for the others is -G (G'G)^(-1/2) with G = V K_b, and
+// (G'G)^(1/2) its multiplier.
+Matrix LeastTraceShift(const Matrix& k, const Blocks& blocks) {
+  const Eigen::Index m = k.rows();
+  Matrix shift = Matrix::Zero(m, m);
+  const double largest = k.rowwise().norm().maxCoeff();
+  if (largest == 0.0) return shift;
+  const double least = kLeastPull * largest;
+  Matrix v = RandomVectors(m);
+  for (int sweep = 0; sweep < kTraceSweeps; ++sweep) {
+    double moved = 0.0;
+    for (const auto& [first, size] : blocks) {
+      const Matrix pull = v * k.middleCols(first, size);
+      auto d = shift.block(first, first, size, size);
+      if (size == 1) {
+        d(0, 0) = std::max(pull.norm(), least);
+      } else {
+        d = OfEigenvalues(pull.transpose() * pull, [&](double e) {
+          return std::max(std::sqrt(std::max(e, 0.0)), least);
+        });
+      }
+      const Matrix next = -pull * d.inverse();
+      moved = std::max(moved, (next - v.middleCols(first, size)).squaredNorm());
+      v.middleCols(first, size) = next;
+    }
+    if (moved < kTraceTolerance) break;
+  }
+  return shift;
+}
+
 // One vector a coordinate, v = mean * e_0 + something across e_0 whose length
 // is the standard deviation of the factors; the pairs pull it against the sum
 // of the other vectors.
@@ -167,18 +214,10 @@ Vector SemidefiniteShift(const Matrix& k,
                          const std::vector<ShiftGroup>& groups) {
   const Eigen::Index m = k.rows();
   BITPACT_CHECK(static_cast<Eigen::Index>(groups.size()) == m, "one each");
-  const auto rank = static_cast<Eigen::Index>(std::ceil(
-                        std::sqrt(2.0 * static_cast<double>(m + 1)))) +
-                    1;
-  RandomStream stream(1, "solvers/mixing_method");
-  Matrix v(rank, m);
-  for (Eigen::Index i = 0; i < m; ++i) {
-    for (Eigen::Index r = 0; r < rank; ++r) v(r, i) = stream.Normal();
-    v.col(i).normalize();
-  }
+  Matrix v = RandomVectors(m);
   const double start = std::max(k.rowwise().norm().maxCoeff(), 1e-300);
   Vector shift = Vector::Constant(m, start);
-  Vector pull(rank);
+  Vector pull(v.rows());
   for (int sweep = 0; sweep < kMixingSweeps; ++sweep) {
     double moved = 0.0;
     for (Eigen::Index i = 0; i < m; ++i) {

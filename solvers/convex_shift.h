@@ -6,18 +6,26 @@
 // curvature (solvers/convex_model.h says why that changes no plan's value).
 //
 // * LeastEigenvalueShift: D = t * I, t the least that works: minus the least
-//   eigenvalue of K (Hammer & Rubin 1970). The weakest of the three whenever
+//   eigenvalue of K (Hammer & Rubin 1970). The weakest of them whenever
 //   units differ in scale.
 // * ScaledShift: D = t * B, t the least that works, for blocks B that balance
 //   K: all block rows of B^(-1/2) K B^(-1/2) get the same norm (Ruiz' scaling,
 //   block by block: B <- B^(1/2) (R R')^(1/2) B^(1/2) with R the balanced
 //   block row). On a covariance with its diagonal removed that finds the
 //   variances, whatever the units' scales.
+// * LeastTraceShift: the D of least trace. On a covariance with its diagonal
+//   removed that is less than the variances, and it does not ask where the
+//   linear costs put the minimum, which leaves fewer weights split: of one-hot
+//   problems with 112 units it needed 60-220 nodes where D = t * B with blocks
+//   B that balance K took thousands.
 // * SemidefiniteShift: the D of the semidefinite relaxation of
-//   min f(z) + prices'(sizes z), by the mixing method (Wang, Chang & Kolter
-//   2017, low-rank coordinate descent), as in Billionnet & Elloumi's quadratic
-//   convex reformulation (2007). A better bound at the root, but more
-//   variables stay fractional; indispensable when K is far from semidefinite.
+//   min f(z) + prices'(sizes z), as in Billionnet & Elloumi's quadratic convex
+//   reformulation (2007), with all choices of a group. A better bound at the
+//   root, but more variables stay fractional; indispensable when K is far from
+//   semidefinite.
+//
+// The last two by the mixing method (Wang, Chang & Kolter 2017, low-rank
+// coordinate descent), least trace with orthonormal vectors inside a block.
 //
 // None is trusted: MakeConvexModel adds what is missing to the diagonal.
 
@@ -39,6 +47,10 @@ struct CoordinateBlock {
 // K: symmetric, zero inside the blocks. Returns the full matrix D, zero outside
 // the blocks. O(m^3).
 [[nodiscard]] Eigen::MatrixXd ScaledShift(
+    const Eigen::MatrixXd& k, const std::vector<CoordinateBlock>& blocks);
+
+// Likewise. O(m^2.5) a sweep.
+[[nodiscard]] Eigen::MatrixXd LeastTraceShift(
     const Eigen::MatrixXd& k, const std::vector<CoordinateBlock>& blocks);
 
 // The choices of one group as points of its coordinate and what they cost.

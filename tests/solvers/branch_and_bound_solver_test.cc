@@ -187,9 +187,11 @@ TEST(ConvexModel, KeepsTheObjectiveAtBinariesAndHasNoNegativeCurvature) {
     const RandomProblemSpec spec{.units = 5,
                                  .options = 2 + static_cast<int>(seed % 2)};
     const ReducedProblem reduced = Reduce(RandomProblem(spec, seed));
-    const Shift shift = seed % 3 == 0   ? Shift::kScaled
-                        : seed % 3 == 1 ? Shift::kSemidefinite
-                                        : Shift::kLeastEigenvalue;
+    constexpr Shift kShifts[] = {Shift::kLeastTrace,
+                                 Shift::kSemidefinite,
+                                 Shift::kLeastEigenvalue,
+                                 Shift::kScaled};
+    const Shift shift = kShifts[seed % 4];
     const std::vector<double> prices(reduced.limits.size(), 0.01);
     const ConvexModel model =
         MakeConvexModel(reduced, FullDomain(reduced), shift, prices);
@@ -248,8 +250,10 @@ TEST(ConvexRelaxation, NeverClosesTheOptimum) {
     const ReducedProblem reduced = Reduce(problem);
     if (!judge.plan || reduced.NumGroups() == 0) continue;
     const Choices optimum = reduced.Contract(*judge.plan);
-    for (const Shift shift :
-         {Shift::kLeastEigenvalue, Shift::kScaled, Shift::kSemidefinite}) {
+    for (const Shift shift : {Shift::kLeastEigenvalue,
+                              Shift::kScaled,
+                              Shift::kLeastTrace,
+                              Shift::kSemidefinite}) {
       const ConvexModel model =
           MakeConvexModel(reduced, FullDomain(reduced), shift, {});
       ConvexRelaxation relaxation(model);
