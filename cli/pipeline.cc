@@ -12,6 +12,7 @@
 #include "estimators/problem_builder.h"
 #include "solvers/plan_checker.h"
 #include "solvers/problem_file.h"
+#include "solvers/result_file.h"
 #include "solvers/solver_factory.h"
 
 namespace bitpact {
@@ -302,7 +303,7 @@ Expected<void> WriteAllocation(const fs::path& folder,
   written = WriteSolveResult(folder / "result.json",
                              allocation.problem,
                              allocation.result,
-                             table.inputs);
+                             {.inputs = table.inputs});
   if (!written || !allocation.plan) return written;
   return WritePlan(folder / "plan.json", *allocation.plan, table.inputs);
 }

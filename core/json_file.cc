@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/json_file.h"
 
+#include <algorithm>
+#include <cctype>
 #include <cmath>
+#include <cstdlib>
 #include <string_view>
 #include <utility>
 
@@ -47,6 +50,44 @@ std::string NonFinitePath(const Json& value, const std::string& path) {
   return {};
 }
 
+bool IsNumberChar(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '+' ||
+         c == '-' || c == '.';
+}
+
+// Whether the word means a number that no double holds.
+bool IsNonFinite(const std::string& word) {
+  if (word == "NaN" || word == "nan" || word == "Infinity" ||
+      word == "-Infinity" || word == "inf" || word == "-inf") {
+    return true;
+  }
+  char* end = nullptr;
+  const double value = std::strtod(word.c_str(), &end);
+  return *end == '\0' && std::isinf(value);
+}
+
+// The text with such words between quotes; strings are left alone.
+std::string QuoteNonFinite(std::string_view text) {
+  std::string quoted;
+  for (std::size_t i = 0; i < text.size();) {
+    const std::size_t start = i;
+    if (text[i] == '"') {
+      for (++i; i < text.size() && text[i] != '"'; ++i) {
+        if (text[i] == '\\') ++i;
+      }
+      i = std::min(i + 1, text.size());
+      quoted += text.substr(start, i - start);
+    } else if (IsNumberChar(text[i])) {
+      while (i < text.size() && IsNumberChar(text[i])) ++i;
+      const std::string word(text.substr(start, i - start));
+      quoted += IsNonFinite(word) ? '"' + word + '"' : word;
+    } else {
+      quoted += text[i++];
+    }
+  }
+  return quoted;
+}
+
 Expected<FileHeader> ReadHeader(const JsonReader& root) {
   FileHeader header;
   Expected<std::string> format = root.String("format");
@@ -81,9 +122,7 @@ Expected<FileHeader> ReadHeader(const JsonReader& root) {
 
 }  // namespace
 
-Expected<void> WriteJsonFile(const std::filesystem::path& path,
-                             const FileHeader& header,
-                             const Json& body) {
+Expected<std::string> JsonFileText(const FileHeader& header, const Json& body) {
   Json whole = {{"format", header.format},
                 {"version", header.version},
                 {"tool_version", kToolVersion}};
@@ -93,11 +132,19 @@ Expected<void> WriteJsonFile(const std::filesystem::path& path,
   const std::string bad = NonFinitePath(whole, "");
   if (!bad.empty()) {
     return Fail(ErrorCode::kInternal,
-                path.string() + ": field '" + bad +
-                    "' is not finite and has no JSON form");
+                "field '" + bad + "' is not finite and has no JSON form");
   }
-  return WriteFileAtomically(
-      path, whole.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  return whole.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+Expected<void> WriteJsonFile(const std::filesystem::path& path,
+                             const FileHeader& header,
+                             const Json& body) {
+  const Expected<std::string> text = JsonFileText(header, body);
+  if (!text) {
+    return Fail(text.error().code, path.string() + ": " + text.error().message);
+  }
+  return WriteFileAtomically(path, *text);
 }
 
 JsonReader::JsonReader(const Json* value, std::string file, std::string path)
@@ -226,6 +273,9 @@ Expected<Json> ParseJsonFile(const std::filesystem::path& path) {
   try {
     return Json::parse(text);
   } catch (const Json::exception& failure) {
+    // Only now, as it costs a copy of the text.
+    Json mended = Json::parse(QuoteNonFinite(text), nullptr, false);
+    if (!mended.is_discarded()) return mended;
     return Fail(ErrorCode::kDataLoss,
                 path.string() + ": not valid JSON: " + failure.what());
   }

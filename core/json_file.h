@@ -42,6 +42,9 @@ Expected<void> WriteJsonFile(const std::filesystem::path& path,
                              const FileHeader& header,
                              const Json& body);
 
+// The same as text, for standard output.
+Expected<std::string> JsonFileText(const FileHeader& header, const Json& body);
+
 // A value inside a file that remembers where it is.
 class JsonReader {
  public:
@@ -97,6 +100,9 @@ class JsonFile {
 };
 
 // Parses JSON that is not ours (a model's config.json) with the same errors.
+// NaN, Infinity and numbers beyond double (1e999), which other tools write
+// although JSON has none, become strings, so that whoever reads the field names
+// it in the error.
 Expected<Json> ParseJsonFile(const std::filesystem::path& path);
 
 }  // namespace bitpact

@@ -42,6 +42,7 @@ void IncumbentRecorder::RaiseBound(double bound) {
 
 void IncumbentRecorder::Trace() {
   trace_.push_back({clock_.Seconds(), Best(), bound_});
+  if (options_.on_progress) options_.on_progress(trace_.back());
 }
 
 SolveResult IncumbentRecorder::Finish(Limit limit) const {

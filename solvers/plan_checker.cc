@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "solvers/certificate_checker.h"
+
 namespace bitpact {
 namespace {
 
@@ -220,6 +222,29 @@ void RecordOptions(const SolveOptions& options,
   record("pool_size", std::to_string(options.pool_size));
 }
 
+// Derives the root bound again, when there is a certificate of a size to be
+// looked at, and says so in the result's options.
+Expected<void> CheckCertificate(const AllocationProblem& problem,
+                                const CheckOptions& check,
+                                SolveResult& result) {
+  if (!result.root_certificate) return {};
+  OptionUse& use = result.options["root_certificate"];
+  const std::size_t variables = result.root_certificate->point.size();
+  use.asked =
+      "up to " + std::to_string(check.most_certified_variables) + " variables";
+  if (variables > static_cast<std::size_t>(check.most_certified_variables)) {
+    use.used = "not checked: " + std::to_string(variables) + " variables";
+    return {};
+  }
+  use.used = "checked";
+  const Expected<void> checked =
+      CheckRootCertificate(problem, *result.root_certificate);
+  if (checked) return {};
+  return Fail(checked.error().code,
+              "solver '" + result.solver +
+                  "' gave a wrong answer: " + checked.error().message);
+}
+
 }  // namespace
 
 Expected<void> CheckResult(const AllocationProblem& problem,
@@ -234,7 +259,8 @@ Expected<void> CheckResult(const AllocationProblem& problem,
 
 Expected<SolveResult> SolveAndCheck(Solver& solver,
                                     const AllocationProblem& problem,
-                                    const SolveOptions& options) {
+                                    const SolveOptions& options,
+                                    const CheckOptions& check) {
   Expected<void> valid = Validate(problem);
   if (valid) valid = Validate(options);
   if (!valid) return tl::unexpected(valid.error());
@@ -263,8 +289,8 @@ Expected<SolveResult> SolveAndCheck(Solver& solver,
   }
   result->solver = solver.name();
   RecordOptions(options, can, *result);
-  const Expected<void> checked =
-      CheckResult(problem, *result, options.relative_gap);
+  Expected<void> checked = CheckResult(problem, *result, options.relative_gap);
+  if (checked) checked = CheckCertificate(problem, check, *result);
   if (!checked) return tl::unexpected(checked.error());
   return result;
 }

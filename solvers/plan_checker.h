@@ -19,18 +19,29 @@ namespace bitpact {
 // problem no plan, no bound above the objective by more than rounding, 1e-9 of
 // ObjectiveScale). kInternal says what does not add up; such a result must not
 // be used. Needs a valid problem. What it cannot see: a bound that is too
-// high but below the incumbent's objective. O(pool * (units + pairs)).
+// high but below the incumbent's objective; a root certificate shows at least
+// where it starts from (solvers/certificate_checker.h). O(pool * (units +
+// pairs)).
 Expected<void> CheckResult(const AllocationProblem& problem,
                            const SolveResult& result,
                            double relative_gap);
 
+struct CheckOptions {
+  // A root certificate of more variables is not derived again: n variables cost
+  // n^3 / 3 long double operations, 20 ms at 300 and ten seconds at 2,048.
+  // Whether it was, the result's options say under "root_certificate".
+  int most_certified_variables = 300;
+};
+
 // The way to solve. Validates problem and options, refuses with one
 // kUnsupported all that the solver cannot honour, says kInfeasible at once when
 // one limit alone cannot be met (ExplainInfeasibility in `detail`), solves,
-// records what was asked and used, and checks the result.
+// records what was asked and used, and checks the result and its root
+// certificate. Whatever is false is kInternal.
 Expected<SolveResult> SolveAndCheck(Solver& solver,
                                     const AllocationProblem& problem,
-                                    const SolveOptions& options);
+                                    const SolveOptions& options,
+                                    const CheckOptions& check = {});
 
 }  // namespace bitpact
 

@@ -47,19 +47,29 @@ Expected<std::vector<int>> Indices(const JsonReader& reader,
   return indices;
 }
 
-Expected<ProblemOption> ReadOption(const JsonReader& reader) {
+// The violation with the names of unit and option, which say more to people
+// than the field's path.
+tl::unexpected<Error> InOption(Error error,
+                               const ProblemUnit& unit,
+                               const ProblemOption& option) {
+  error.message += " (unit '" + unit.name + "', option '" + option.name + "')";
+  return tl::unexpected(std::move(error));
+}
+
+Expected<ProblemOption> ReadOption(const JsonReader& reader,
+                                   const ProblemUnit& unit) {
   ProblemOption option;
   Expected<std::string> name = reader.String("name");
   if (!name) return tl::unexpected(name.error());
   option.name = std::move(*name);
   const Expected<double> cost = reader.Number("cost");
-  if (!cost) return tl::unexpected(cost.error());
+  if (!cost) return InOption(cost.error(), unit, option);
   option.cost = *cost;
   const Expected<std::vector<JsonReader>> sizes = reader.Array("sizes");
-  if (!sizes) return tl::unexpected(sizes.error());
+  if (!sizes) return InOption(sizes.error(), unit, option);
   for (const JsonReader& item : *sizes) {
     const Expected<std::int64_t> size = item.AsInteger();
-    if (!size) return tl::unexpected(size.error());
+    if (!size) return InOption(size.error(), unit, option);
     option.sizes.push_back(*size);
   }
   return option;
@@ -76,7 +86,7 @@ Expected<void> ReadUnits(const JsonReader& root, AllocationProblem& problem) {
     const Expected<std::vector<JsonReader>> options = item.Array("options");
     if (!options) return tl::unexpected(options.error());
     for (const JsonReader& entry : *options) {
-      Expected<ProblemOption> option = ReadOption(entry);
+      Expected<ProblemOption> option = ReadOption(entry, unit);
       if (!option) return tl::unexpected(option.error());
       unit.options.push_back(std::move(*option));
     }

@@ -6,7 +6,6 @@
 // SolveResult: every way to stop is a value, an error is something else.
 
 #include <cstdint>
-#include <filesystem>
 #include <functional>
 #include <limits>
 #include <map>
@@ -35,6 +34,13 @@ struct ScoredPlan {
 // returns the same plan for any number of threads.
 [[nodiscard]] bool PlanPrecedes(const ScoredPlan& a, const ScoredPlan& b);
 
+// The state of a solve at some time, for curves of quality against time.
+struct TracePoint {
+  double time_s = 0.0;
+  double objective = std::numeric_limits<double>::infinity();
+  double bound = -std::numeric_limits<double>::infinity();
+};
+
 struct SolveOptions {
   // Wall-clock cap in seconds, >= 0; unset: none. Results may then depend on
   // the machine; `node_limit` does not have that flaw.
@@ -55,6 +61,9 @@ struct SolveOptions {
   int pool_size = 1;
   // Called with each improved incumbent, on the solving thread; must not throw.
   std::function<void(const ScoredPlan&)> on_incumbent;
+  // Called with each improved incumbent or bound, as both enter the trace; same
+  // rules. `auto` calls others, each on a clock of its own.
+  std::function<void(const TracePoint&)> on_progress;
   // Asks the solver to return its best so far, within a fraction of a second.
   std::stop_token stop;
 };
@@ -80,13 +89,6 @@ enum class Limit { kNone, kTime, kNodes, kStopped };
 const char* TerminationName(Termination termination);
 // "none", "time", "nodes", "stopped".
 const char* LimitName(Limit limit);
-
-// The state of a solve at some time, for curves of quality against time.
-struct TracePoint {
-  double time_s = 0.0;
-  double objective = std::numeric_limits<double>::infinity();
-  double bound = -std::numeric_limits<double>::infinity();
-};
 
 struct SolveStats {
   double time_s = 0.0;          // wall clock of the whole solve
@@ -171,15 +173,6 @@ struct SolveResult {
                                double bound,
                                double relative_gap,
                                double proof_tolerance);
-
-// result.json, format "bitpact.result": names, sizes and options of the problem
-// are spelled out, so that the file reads without the problem. An objective or
-// bound that is not claimed is null. `inputs`: see core/json_file.h.
-Expected<void> WriteSolveResult(
-    const std::filesystem::path& file,
-    const AllocationProblem& problem,
-    const SolveResult& result,
-    const std::map<std::string, std::string>& inputs);
 
 }  // namespace bitpact
 

@@ -165,8 +165,15 @@ Expected<std::unique_ptr<Solver>> MakeSolver(std::string_view name) {
   for (const std::string& built : SolverNames()) {
     known += (known.empty() ? "" : ", ") + built;
   }
+  std::string left_out;
+  for (const Row& row : kSolvers) {
+    if (row.make != nullptr) continue;
+    left_out += (left_out.empty() ? "; not in this build: " : ", ") +
+                std::string(row.name) + " (needs " + row.cmake_option +
+                "=ON and its library)";
+  }
   return InvalidArgument("unknown solver '" + std::string(name) +
-                         "'; built in: " + known);
+                         "'; built in: " + known + left_out);
 }
 
 }  // namespace bitpact

@@ -12,6 +12,7 @@
 #include "gtest/gtest.h"
 #include "solvers/enumerate_solver.h"
 #include "solvers/plan_checker.h"
+#include "solvers/result_file.h"
 #include "tests/solvers/problem_generator.h"
 
 namespace bitpact {

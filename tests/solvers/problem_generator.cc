@@ -272,7 +272,12 @@ BruteForceAnswer SolveByBruteForce(const AllocationProblem& problem) {
     if (!Obeys(problem, plan)) continue;
     const double objective = evaluate(plan);
     if (!answer.plan || objective < answer.objective) {
-      answer = {plan, objective};
+      answer.plan = plan;
+      answer.objective = objective;
+    }
+    if (!answer.worst || objective > answer.worst_objective) {
+      answer.worst = plan;
+      answer.worst_objective = objective;
     }
   } while (Next(problem, plan));
   return answer;

@@ -50,11 +50,13 @@ struct CoopSpec {
 };
 AllocationProblem CoopProblem(const CoopSpec& spec, std::uint64_t seed);
 
-// Every plan in lexicographic order; the first of the best. Empty when no plan
-// is feasible. Recomputes everything for every plan.
+// Every plan in lexicographic order; the first of the best and of the worst.
+// Empty when no plan is feasible. Recomputes everything for every plan.
 struct BruteForceAnswer {
   std::optional<Assignment> plan;
   double objective = 0.0;
+  std::optional<Assignment> worst;
+  double worst_objective = 0.0;
 };
 BruteForceAnswer SolveByBruteForce(const AllocationProblem& problem);
 

@@ -18,6 +18,7 @@
 #include "solvers/plan_checker.h"
 #include "solvers/solver_factory.h"
 #include "solvers/solver_template.h"
+#include "tests/solvers/example_solver.h"
 #include "tests/solvers/problem_generator.h"
 
 namespace bitpact {
@@ -33,10 +34,12 @@ using testing::SolveByBruteForce;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-// Those of the factory, and the skeleton that new ones are copied from.
+// Those of the factory, the skeleton that new ones are copied from, and the
+// example of docs/adding-a-solver.md.
 std::vector<std::string> TestedSolvers() {
   std::vector<std::string> names = SolverNames();
   names.emplace_back("template");
+  names.emplace_back("darts");
   // A call of CBC takes milliseconds whatever its model: it has a program of
   // its own.
   const auto is_cbc = [](const std::string& name) {
@@ -60,6 +63,8 @@ class SolverConformance : public ::testing::TestWithParam<std::string> {
   void SetUp() override {
     if (GetParam() == "template") {
       solver_ = std::make_unique<SolverTemplate>();
+    } else if (GetParam() == "darts") {
+      solver_ = testing::MakeExampleSolver();
     } else {
       Expected<std::unique_ptr<Solver>> made = MakeSolver(GetParam());
       ASSERT_TRUE(made.has_value()) << made.error().message;
