@@ -27,6 +27,8 @@ void AddEstimateCommand(CLI::App& program, CommandOutcome& outcome);
 void AddAllocateCommand(CLI::App& program, CommandOutcome& outcome);
 void AddQuantizeCommand(CLI::App& program, CommandOutcome& outcome);
 void AddEvalCommand(CLI::App& program, CommandOutcome& outcome);
+void AddSolveCommand(CLI::App& program, CommandOutcome& outcome);
+void AddCompareCommand(CLI::App& program, CommandOutcome& outcome);
 void AddInfoCommand(CLI::App& program, CommandOutcome& outcome);
 
 // "bitpact: no feasible plan: REASON" on standard error; returns the status.

@@ -46,6 +46,8 @@ int Main(int argc, char** argv) {
   AddAllocateCommand(program, outcome);
   AddQuantizeCommand(program, outcome);
   AddEvalCommand(program, outcome);
+  AddSolveCommand(program, outcome);
+  AddCompareCommand(program, outcome);
   AddInfoCommand(program, outcome);
   try {
     program.parse(argc, argv);
