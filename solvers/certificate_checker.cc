@@ -186,12 +186,37 @@ std::vector<Meaning> Meanings(const AllocationProblem& problem,
   return meanings;
 }
 
+// Every pair of a factor, written out: variables^2 * rank.
+template <typename Visit>
+void ForEachFactorPair(const AllocationProblem& problem,
+                       const PairFactor& factor,
+                       const Visit& visit) {
+  std::vector<int> unit_of;
+  for (int u = 0; u < problem.NumUnits(); ++u) {
+    unit_of.insert(
+        unit_of.end(), static_cast<std::size_t>(problem.NumOptions(u)), u);
+  }
+  const std::size_t rank = Index(factor.rank);
+  for (std::size_t a = 0; a < factor.variables.size(); ++a) {
+    for (std::size_t b = a + 1; b < factor.variables.size(); ++b) {
+      const int i = factor.variables[a];
+      const int j = factor.variables[b];
+      if (unit_of[Index(i)] == unit_of[Index(j)]) continue;
+      Real sum = 0.0L;
+      for (std::size_t r = 0; r < rank; ++r) {
+        sum += static_cast<Real>(factor.values[a * rank + r]) *
+               static_cast<Real>(factor.values[b * rank + r]);
+      }
+      visit(i, j, 2.0L * static_cast<Real>(factor.scale) * sum);
+    }
+  }
+}
+
 void AddPairs(const AllocationProblem& problem,
               const ReducedProblem& reduced,
               const std::vector<Meaning>& meanings,
               Derived& derived) {
-  problem.pairs.ForEach([&](int i, int j, double value) {
-    const Real q = static_cast<Real>(value);
+  const auto add = [&](int i, int j, Real q) {
     const Meaning& a = meanings[Index(i)];
     const Meaning& b = meanings[Index(j)];
     derived.scale += std::abs(q);
@@ -220,7 +245,11 @@ void AddPairs(const AllocationProblem& problem,
         derived.terms[w] += 1.0L;
       }
     }
-  });
+  };
+  problem.pairs.ForEachListed(add);
+  for (const PairFactor& factor : problem.pairs.factors()) {
+    ForEachFactorPair(problem, factor, add);
+  }
 }
 
 Derived Derive(const AllocationProblem& problem,
