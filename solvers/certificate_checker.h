@@ -15,7 +15,8 @@
 //    long double of S - c I runs to its end, with c = 4 (n + 2) u trace(S) +
 //    the rounding of S's own entries, u = 2^-64. By Rump 2006, Verification of
 //    positive definiteness, theorem 2.3, that is a proof (c there is half as
-//    large).
+//    large). All shifts are first raised by 4 c, for matrices that are zero or
+//    cancel to it; the bound falls by that much.
 // 3. bound = f_S(point) - g'point - multipliers'limits + the least
 //    contribution of each group, lowered by 1e-17 of the summed magnitudes,
 //    more than its rounding (u = 5e-20, a few thousand terms a row).
