@@ -13,6 +13,7 @@
 #include "cli/pipeline.h"
 #include "cli/text_table.h"
 #include "core/json_file.h"
+#include "models/gptq_checkpoint.h"
 #include "models/perplexity.h"
 #include "models/quantized_model.h"
 
@@ -43,8 +44,10 @@ struct Subject {
 
 Expected<std::unique_ptr<Subject>> LoadSubject(const fs::path& folder) {
   auto subject = std::make_unique<Subject>();
-  if (QuantizedCheckpoint::IsOne(folder)) {
-    Expected<QuantizedCheckpoint> loaded = QuantizedCheckpoint::Load(folder);
+  const bool gptq = IsGptqFolder(folder);
+  if (gptq || QuantizedCheckpoint::IsOne(folder)) {
+    Expected<QuantizedCheckpoint> loaded =
+        gptq ? LoadGptqFolder(folder) : QuantizedCheckpoint::Load(folder);
     if (!loaded) return tl::unexpected(loaded.error());
     subject->quantized.emplace(std::move(*loaded));
     subject->weights = subject->quantized->quantized.weights();
@@ -164,7 +167,8 @@ void AddEvalCommand(CLI::App& program, CommandOutcome& outcome) {
   command
       ->add_option("model",
                    flags->model,
-                   "Hugging Face folder or a folder that bitpact quantized")
+                   "Hugging Face folder, a folder that bitpact quantized or "
+                   "a GPTQ checkpoint")
       ->required();
   command->add_option(
       "--eval", flags->eval, "Text; default MODEL/evaluation.txt");

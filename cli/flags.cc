@@ -43,6 +43,18 @@ Expected<void> ApplyCommonFlags(const CommonFlags& flags) {
   return {};
 }
 
+void AddQuantizerFlags(CLI::App& app, QuantizerOptions& options) {
+  app.add_option("--damping",
+                 options.damping,
+                 "gptq: added to the diagonal of the Hessian, relative to its "
+                 "mean; more trusts the calibration text less")
+      ->capture_default_str();
+  app.add_flag("--act-order,!--no-act-order",
+               options.activation_order,
+               "gptq: columns with the largest inputs first (the default), or "
+               "as they stand");
+}
+
 void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
   app.add_option("--bits",
                  options.bits,
@@ -66,6 +78,7 @@ void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
                  options.quantizer,
                  "How weights become codes: " + Joined(QuantizerNames()))
       ->capture_default_str();
+  AddQuantizerFlags(app, options.quantizer_options);
   app.add_option("--estimator",
                  options.estimator,
                  "How sensitivities are measured: " + Joined(EstimatorNames()))

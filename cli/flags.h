@@ -24,6 +24,9 @@ void AddCommonFlags(CLI::App& app, CommonFlags& flags);
 // Sets threads and progress for the process.
 Expected<void> ApplyCommonFlags(const CommonFlags& flags);
 
+// --damping --act-order
+void AddQuantizerFlags(CLI::App& app, QuantizerOptions& options);
+
 // --bits --group-size --symmetric --granularity --quantizer --estimator
 // --permutations --alpha --calibration-tokens --held-out
 void AddMeasureFlags(CLI::App& app, MeasureOptions& options);

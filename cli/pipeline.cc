@@ -38,6 +38,14 @@ std::string FormatsText(const std::vector<FormatRule>& formats) {
   return text;
 }
 
+// Name and, where they matter, options.
+std::string QuantizerKey(const Quantizer& quantizer,
+                         const MeasureOptions& options) {
+  return quantizer.needs_hessian()
+             ? quantizer.name() + " " + OptionsText(options.quantizer_options)
+             : quantizer.name();
+}
+
 // "layers.0.mlp.up_proj 1,234, layers.1... 1,200": the largest shares first.
 std::string LargestUnits(const std::vector<Unit>& units,
                          const std::vector<std::int64_t>& sizes) {
@@ -87,14 +95,9 @@ Expected<void> Validate(const MeasureOptions& options) {
   const Expected<Granularity> granularity =
       ParseGranularity(options.granularity);
   if (!granularity) return tl::unexpected(granularity.error());
-  const auto quantizer = MakeQuantizer(options.quantizer);
+  const auto quantizer =
+      MakeQuantizer(options.quantizer, options.quantizer_options);
   if (!quantizer) return tl::unexpected(quantizer.error());
-  if ((*quantizer)->needs_hessian()) {
-    return Fail(ErrorCode::kUnsupported,
-                "--quantizer " + options.quantizer +
-                    " needs Hessians of calibration activations, which this "
-                    "version does not collect");
-  }
   const auto estimator = MakeEstimator(options.estimator);
   if (!estimator) return tl::unexpected(estimator.error());
   return Validate(options.estimate);
@@ -120,6 +123,33 @@ std::vector<FormatRule> CandidateFormats(const MeasureOptions& options) {
     formats.push_back(rule);
   }
   return formats;
+}
+
+Expected<void> CheckGroupSize(const std::vector<Unit>& units,
+                              const FormatRule& format) {
+  constexpr std::int64_t kLeastNamed = 8;
+  const UnitMatrix* bad = nullptr;
+  std::int64_t common = 0;  // greatest common divisor of all row lengths
+  for (const Unit& unit : units) {
+    for (const UnitMatrix& matrix : unit.matrices) {
+      const int group = FormatFor(format, matrix.cols).group_size;
+      common = std::gcd(common, matrix.cols);
+      if (group > 0 && matrix.cols % group != 0 && bad == nullptr) {
+        bad = &matrix;
+      }
+    }
+  }
+  if (bad == nullptr) return {};
+  std::string fitting;
+  for (std::int64_t size = kLeastNamed; size <= common; ++size) {
+    if (common % size == 0) fitting += std::to_string(size) + ", ";
+  }
+  return InvalidArgument(
+      "--group-size = " + std::to_string(format.base.group_size) +
+      " does not divide the " + std::to_string(bad->cols) +
+      " columns of tensor " + QuotedName(bad->tensor) + "; " + fitting +
+      "0 (whole rows) would do for all, and without --group-size each matrix "
+      "gets one that fits");
 }
 
 Expected<Granularity> ParseGranularity(const std::string& name) {
@@ -225,7 +255,11 @@ Expected<Playground> MakePlayground(const Model& model,
   Playground play;
   play.units = MakeUnits(model, *granularity);
   play.formats = CandidateFormats(options);
-  auto quantizer = MakeQuantizer(options.quantizer);
+  for (const FormatRule& format : play.formats) {
+    const Expected<void> divides = CheckGroupSize(play.units, format);
+    if (!divides) return tl::unexpected(divides.error());
+  }
+  auto quantizer = MakeQuantizer(options.quantizer, options.quantizer_options);
   if (!quantizer) return tl::unexpected(quantizer.error());
   play.quantizer = std::move(*quantizer);
   auto game = ModelGame::Create(
@@ -233,13 +267,13 @@ Expected<Playground> MakePlayground(const Model& model,
   if (!game) return tl::unexpected(game.error());
   play.game = std::move(*game);
   play.memo = std::make_unique<MemoisedGame>(*play.game);
-  const Expected<void> attached =
-      play.memo->AttachFile(log_file,
-                            {{"model", model.fingerprint()},
-                             {"tokens", calibration.fingerprint},
-                             {"quantizer", options.quantizer},
-                             {"formats", FormatsText(play.formats)},
-                             {"units", UnitsFingerprint(play.units)}});
+  const Expected<void> attached = play.memo->AttachFile(
+      log_file,
+      {{"model", model.fingerprint()},
+       {"tokens", calibration.fingerprint},
+       {"quantizer", QuantizerKey(*play.quantizer, options)},
+       {"formats", FormatsText(play.formats)},
+       {"units", UnitsFingerprint(play.units)}});
   if (!attached) return tl::unexpected(attached.error());
   return play;
 }

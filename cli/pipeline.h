@@ -35,6 +35,7 @@ struct MeasureOptions {
   std::optional<int> group_size;
   bool symmetric = false;
   std::string quantizer = "quanto";
+  QuantizerOptions quantizer_options;
   std::string estimator = "coopq";
   EstimateOptions estimate;
   std::int64_t calibration_tokens = 8192;  // predicted tokens, at least
@@ -45,6 +46,11 @@ Expected<void> Validate(const MeasureOptions& options);
 
 // Candidate formats, most precise first.
 std::vector<FormatRule> CandidateFormats(const MeasureOptions& options);
+
+// kInvalidArgument: a group size that does not divide the rows of a matrix; the
+// message names the matrix and the sizes from 8 on that would do for all.
+Expected<void> CheckGroupSize(const std::vector<Unit>& units,
+                              const FormatRule& format);
 
 Expected<Granularity> ParseGranularity(const std::string& name);
 

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
-// `bitpact quantize`: a folder with packed weights, from a model and plan.json.
+// `bitpact quantize`: a folder with packed weights, from a model and a plan or
+// one width for all.
 
 #include <iostream>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "core/allocation_plan.h"
-#include "core/atomic_file.h"
 #include "core/budget.h"
-#include "models/quantized_model.h"
+#include "models/gptq_checkpoint.h"
+#include "models/quantize_folder.h"
 #include "quant/quantizer.h"
 
 namespace bitpact {
@@ -19,31 +21,177 @@ namespace fs = std::filesystem;
 
 struct QuantizeFlags {
   fs::path model;
-  fs::path plan;
+  std::optional<fs::path> plan;
+  std::optional<int> bits;
+  std::optional<int> group_size;
+  bool symmetric = false;
+  bool integer_zero_points = false;
+  std::optional<std::string> quantizer;
+  QuantizerOptions options;
+  std::optional<fs::path> text;
+  std::int64_t calibration_tokens = 16384;
+  std::string format = "bitpact";
   fs::path output;
   CommonFlags common;
+  TextFlags tokens;
+  // Flags that only mean something to quantizers that read text, as given.
+  std::vector<std::string> hessian_flags;
 };
 
+Expected<FolderFormat> ParseFormat(const std::string& name) {
+  if (name == "bitpact") return FolderFormat::kBitpact;
+  if (name == "gptq") return FolderFormat::kGptq;
+  return InvalidArgument("--format '" + name +
+                         "' is not one of: bitpact, gptq");
+}
+
+Expected<void> Validate(const QuantizeFlags& flags) {
+  if (flags.plan.has_value() == flags.bits.has_value()) {
+    return InvalidArgument(
+        "either --plan plan.json or --bits N says how many bits");
+  }
+  if (flags.plan &&
+      (flags.group_size || flags.symmetric || flags.integer_zero_points)) {
+    return InvalidArgument(
+        "--group-size, --symmetric and --integer-zero-points go with --bits; a "
+        "plan states its formats");
+  }
+  if (flags.bits && (*flags.bits < 2 || *flags.bits > 8)) {
+    return InvalidArgument("--bits = " + std::to_string(*flags.bits) +
+                           " violates 2 <= bits <= 8");
+  }
+  if (flags.group_size && *flags.group_size < 0) {
+    return InvalidArgument(
+        "--group-size = " + std::to_string(*flags.group_size) +
+        " violates --group-size >= 0 (0: whole rows)");
+  }
+  if (flags.symmetric && flags.integer_zero_points) {
+    return InvalidArgument(
+        "--symmetric has no zero-points for --integer-zero-points");
+  }
+  if (flags.calibration_tokens < 1) {
+    return InvalidArgument(
+        "--calibration-tokens = " + std::to_string(flags.calibration_tokens) +
+        " violates --calibration-tokens >= 1");
+  }
+  return ApplyCommonFlags(flags.common);
+}
+
+FormatRule UniformFormat(const QuantizeFlags& flags) {
+  FormatRule rule;
+  rule.base.bits = *flags.bits;
+  rule.base.group_size = flags.group_size.value_or(128);
+  const bool whole = flags.integer_zero_points || flags.format == "gptq";
+  rule.base.zero_point_type = flags.symmetric ? ZeroPointType::kNone
+                              : whole         ? ZeroPointType::kUint8
+                                              : ZeroPointType::kFloat16;
+  rule.fit_group_size = !flags.group_size;
+  return rule;
+}
+
+Expected<AllocationPlan> FindPlan(const QuantizeFlags& flags,
+                                  const Model& model) {
+  if (flags.plan) {
+    Expected<AllocationPlan> plan = ReadPlan(*flags.plan);
+    if (plan && flags.quantizer) plan->quantizer = *flags.quantizer;
+    return plan;
+  }
+  const std::vector<Unit> units = MakeUnits(model, Granularity::kMatrix);
+  const FormatRule format = UniformFormat(flags);
+  const auto divides = CheckGroupSize(units, format);
+  if (!divides) return tl::unexpected(divides.error());
+  return MakeUniformPlan(units, format, flags.quantizer.value_or("quanto"));
+}
+
+// Empty for quantizers that read no text.
+Expected<std::optional<TokenSet>> ReadCalibration(const QuantizeFlags& flags,
+                                                  const Model& model,
+                                                  const Quantizer& quantizer) {
+  if (!quantizer.needs_hessian()) {
+    if (flags.hessian_flags.empty()) return std::optional<TokenSet>();
+    return InvalidArgument(flags.hessian_flags.front() +
+                           " has no effect on quantizer '" + quantizer.name() +
+                           "', which reads no text");
+  }
+  const auto text =
+      FindText(flags.text, "--text", flags.model, "calibration.txt");
+  if (!text) return tl::unexpected(text.error());
+  const Expected<Tokenizer> tokenizer = Tokenizer::Load(flags.model);
+  if (!tokenizer) return tl::unexpected(tokenizer.error());
+  Expected<TokenSetOptions> options = ResolveTextFlags(flags.tokens);
+  if (!options) return tl::unexpected(options.error());
+  options->max_predicted = flags.calibration_tokens;
+  Expected<TokenSet> tokens =
+      ReadTokenSet(*text, *tokenizer, model.config().context, *options);
+  if (!tokens) return tl::unexpected(tokens.error());
+  return std::optional<TokenSet>(std::move(*tokens));
+}
+
 Expected<Exit> Quantize(const QuantizeFlags& flags) {
-  Expected<void> done = ApplyCommonFlags(flags.common);
-  if (!done) return tl::unexpected(done.error());
-  const Expected<AllocationPlan> plan = ReadPlan(flags.plan);
-  if (!plan) return tl::unexpected(plan.error());
-  const Expected<Model> model = Model::Load(flags.model);
+  const Expected<void> valid = Validate(flags);
+  if (!valid) return tl::unexpected(valid.error());
+  QuantizeRequest request;
+  const auto format = ParseFormat(flags.format);
+  if (!format) return tl::unexpected(format.error());
+  request.format = *format;
+  request.output = flags.output;
+  const Expected<Model> model = Model::LoadOutside(flags.model);
   if (!model) return tl::unexpected(model.error());
-  const auto quantizer = MakeQuantizer(plan->quantizer);
+  request.model = &*model;
+  Expected<AllocationPlan> plan = FindPlan(flags, *model);
+  if (!plan) return tl::unexpected(plan.error());
+  request.plan = std::move(*plan);
+  std::vector<std::string> notes;
+  if (request.format == FolderFormat::kGptq) {
+    Expected<GptqPlan> fitting = PlanForGptq(request.plan);
+    if (!fitting) return tl::unexpected(fitting.error());
+    request.plan = std::move(fitting->plan);
+    notes = std::move(fitting->notes);
+  }
+  const auto quantizer = MakeQuantizer(request.plan.quantizer, flags.options);
   if (!quantizer) return tl::unexpected(quantizer.error());
-  done = MakeWritableFolder(flags.output);
-  if (!done) return tl::unexpected(done.error());
-  const auto quantized = QuantizedModel::Make(*model, *plan, **quantizer);
-  if (!quantized) return tl::unexpected(quantized.error());
-  done = quantized->Save(*model, flags.output);
-  if (!done) return tl::unexpected(done.error());
+  request.quantizer = quantizer->get();
+  const auto tokens = ReadCalibration(flags, *model, **quantizer);
+  if (!tokens) return tl::unexpected(tokens.error());
+  if (*tokens) {
+    request.calibration = &**tokens;
+    request.quantizer_options = OptionsText(flags.options);
+  }
+  const auto outcome = QuantizeFolder(request);
+  if (!outcome) return tl::unexpected(outcome.error());
+  notes.insert(notes.end(), outcome->notes.begin(), outcome->notes.end());
+  for (const std::string& note : notes) {
+    std::cerr << "bitpact: note: " << note << '\n';
+  }
   std::cout << "wrote " << flags.output.string() << ": "
-            << FormatCount(quantized->packed_bytes()) << " bytes in "
-            << plan->units.size() << " packed units, "
+            << FormatCount(outcome->packed_bytes) << " bytes in "
+            << request.plan.units.size() << " packed units, "
             << FormatCount(model->kept_bytes()) << " bytes kept as they are\n";
   return Exit::kDone;
+}
+
+void AddFormatFlags(CLI::App& command, QuantizeFlags& flags) {
+  command.add_option("plan,--plan", flags.plan, "plan.json");
+  command.add_option(
+      "--bits", flags.bits, "Instead of a plan: this width everywhere, 2 to 8");
+  command.add_option("--group-size",
+                     flags.group_size,
+                     "With --bits: weights of a row that share a scale, a "
+                     "divisor of every row's length; 0: the whole row. "
+                     "Default: 128, reduced by 32 until it divides the row");
+  command.add_flag("--symmetric",
+                   flags.symmetric,
+                   "With --bits: scales without zero-points");
+  command.add_flag("--integer-zero-points",
+                   flags.integer_zero_points,
+                   "With --bits: zero-points that are codes, as in GPTQ "
+                   "checkpoints, instead of float16 shifts");
+  command
+      .add_option("--format",
+                  flags.format,
+                  "bitpact (all widths, mapped when loaded) or gptq (a "
+                  "checkpoint that other programs read; 2, 3, 4, 8 bits)")
+      ->capture_default_str();
 }
 
 }  // namespace
@@ -51,13 +199,35 @@ Expected<Exit> Quantize(const QuantizeFlags& flags) {
 void AddQuantizeCommand(CLI::App& program, CommandOutcome& outcome) {
   auto flags = std::make_shared<QuantizeFlags>();
   CLI::App* command = program.add_subcommand(
-      "quantize", "Write a model with packed weights as a plan says");
+      "quantize",
+      "Write a model with packed weights, as a plan says or all "
+      "alike; interrupted work goes on where it stopped");
   command->add_option("model", flags->model, "Hugging Face folder")->required();
-  command->add_option("plan", flags->plan, "plan.json")->required();
+  AddFormatFlags(*command, *flags);
+  command->add_option("--quantizer",
+                      flags->quantizer,
+                      "How weights become codes; default: the plan's, or "
+                      "quanto with --bits");
+  AddQuantizerFlags(*command, flags->options);
+  command->add_option("--text",
+                      flags->text,
+                      "gptq: calibration text; default MODEL/calibration.txt");
+  command
+      ->add_option("--calibration-tokens",
+                   flags->calibration_tokens,
+                   "gptq: predicted tokens of the calibration text")
+      ->capture_default_str();
   command->add_option("-o,--output", flags->output, "Folder to write")
       ->required();
+  AddTextFlags(*command, flags->tokens);
   AddCommonFlags(*command, flags->common);
-  command->callback([flags, &outcome] { outcome.status = Quantize(*flags); });
+  command->callback([flags, command, &outcome] {
+    for (const char* name :
+         {"--text", "--calibration-tokens", "--damping", "--act-order"}) {
+      if (command->count(name) > 0) flags->hessian_flags.emplace_back(name);
+    }
+    outcome.status = Quantize(*flags);
+  });
 }
 
 }  // namespace bitpact

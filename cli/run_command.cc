@@ -91,9 +91,10 @@ Expected<Texts> ReadTexts(const RunFlags& flags, const LoadedModel& loaded) {
 // Quantizes and runs plans, each next to full precision.
 class Judge {
  public:
-  Judge(const Model& model, const TokenSet& tokens, const Quantizer& quantizer)
+  Judge(const Model& model, const Texts& texts, const Quantizer& quantizer)
       : model_(&model),
-        tokens_(&tokens),
+        tokens_(&texts.evaluation),
+        calibration_(&texts.calibration),
         quantizer_(&quantizer),
         full_(FullPrecisionWeights(model)) {}
 
@@ -113,7 +114,7 @@ class Judge {
   Expected<ReportRow> Measure(const std::string& name,
                               const AllocationPlan& plan) const {
     const Expected<QuantizedModel> quantized =
-        QuantizedModel::Make(*model_, plan, *quantizer_);
+        QuantizedModel::Make(*model_, plan, *quantizer_, calibration_);
     if (!quantized) return tl::unexpected(quantized.error());
     if (quantized->packed_bytes() != plan.size_bytes) {
       return Fail(ErrorCode::kInternal,
@@ -134,6 +135,7 @@ class Judge {
  private:
   const Model* model_;
   const TokenSet* tokens_;
+  const TokenSet* calibration_;
   const Quantizer* quantizer_;
   WeightSet full_;
 };
@@ -221,8 +223,10 @@ std::vector<double> PredictedTokens(const TokenSet& tokens) {
 Expected<void> SaveQuantized(const RunFlags& flags,
                              const Model& model,
                              const Quantizer& quantizer,
-                             const AllocationPlan& plan) {
-  const auto quantized = QuantizedModel::Make(model, plan, quantizer);
+                             const AllocationPlan& plan,
+                             const TokenSet& calibration) {
+  const auto quantized =
+      QuantizedModel::Make(model, plan, quantizer, &calibration);
   if (!quantized) return tl::unexpected(quantized.error());
   return quantized->Save(model, flags.output / "quantized");
 }
@@ -319,12 +323,13 @@ Expected<Exit> Run(RunFlags flags) {
   report.plan = plans->plan;
   report.solve = plans->chosen.result;
   report.sensitivities = std::move(*table);
-  const Judge judge(model, texts->evaluation, *playground->quantizer);
+  const Judge judge(model, *texts, *playground->quantizer);
   done = MeasureRows(flags, judge, {plans->naive, &plans->chosen}, report);
   if (!done) return tl::unexpected(done.error());
   ComparePlans(PredictedTokens(texts->evaluation), report.rows);
   watch.Lap("evaluate");
-  done = SaveQuantized(flags, model, *playground->quantizer, report.plan);
+  done = SaveQuantized(
+      flags, model, *playground->quantizer, report.plan, texts->calibration);
   if (!done) return tl::unexpected(done.error());
   watch.Lap("save");
   done = WriteReport(flags.output, report);

@@ -2,12 +2,14 @@
 #include "estimators/model_game.h"
 
 #include <algorithm>
+#include <iterator>
 #include <numeric>
 #include <optional>
 #include <utility>
 
 #include "core/check.h"
 #include "core/threads.h"
+#include "models/calibration.h"
 
 namespace bitpact {
 
@@ -87,43 +89,78 @@ Expected<void> ModelGame::AddUnit(const Unit& unit,
   return {};
 }
 
-Expected<void> ModelGame::QuantizeAll(const std::vector<Unit>& units,
-                                      const std::vector<FormatRule>& formats,
-                                      const Quantizer& quantizer) {
-  struct Job {
-    std::size_t unit;
-    std::size_t matrix;
-    std::size_t option;
-  };
-  std::vector<Job> jobs;
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    for (std::size_t m = 0; m < units[u].matrices.size(); ++m) {
-      for (std::size_t o = 0; o < formats.size(); ++o)
-        jobs.push_back({u, m, o});
-    }
-  }
-  std::vector<std::optional<Error>> errors(jobs.size());
-  ParallelFor(static_cast<std::int64_t>(jobs.size()), [&](auto index, int) {
-    const Job& job = jobs[static_cast<std::size_t>(index)];
-    const UnitMatrix& matrix = units[job.unit].matrices[job.matrix];
-    const int place = unit_weights_[job.unit][job.matrix];
-    const MatrixView view{
-        model_->linear(place / kLinearsPerBlock,
-                       static_cast<LinearKind>(place % kLinearsPerBlock)),
-        matrix.rows,
-        matrix.cols};
-    Expected<PackedMatrix> packed = quantizer.Quantize(
-        view, {}, FormatFor(formats[job.option], matrix.cols));
+struct ModelGame::Variant {
+  UnitMatrix matrix;
+  int place;
+  std::size_t option;
+  BitFormat format;
+};
+
+Expected<void> ModelGame::QuantizeVariants(const std::vector<Variant>& variants,
+                                           const Quantizer& quantizer,
+                                           std::span<const float> hessian) {
+  std::vector<std::optional<Error>> errors(variants.size());
+  ParallelFor(std::ssize(variants), [&](std::int64_t index, int) {
+    const Variant& variant = variants[static_cast<std::size_t>(index)];
+    const MatrixView view{model_->linear(variant.place / kLinearsPerBlock,
+                                         static_cast<LinearKind>(
+                                             variant.place % kLinearsPerBlock)),
+                          variant.matrix.rows,
+                          variant.matrix.cols};
+    Expected<PackedMatrix> packed =
+        quantizer.Quantize(view, {.hessian = hessian}, variant.format);
     if (!packed) {
       errors[static_cast<std::size_t>(index)] = {
-          packed.error().code, matrix.tensor + ": " + packed.error().message};
+          packed.error().code,
+          variant.matrix.tensor + ": " + packed.error().message};
       return;
     }
-    variants_[job.option][static_cast<std::size_t>(place)] =
+    variants_[variant.option][static_cast<std::size_t>(variant.place)] =
         std::make_shared<const PackedMatrix>(std::move(*packed));
   });
   for (const std::optional<Error>& error : errors) {
     if (error) return tl::unexpected(*error);
+  }
+  return {};
+}
+
+Expected<void> ModelGame::QuantizeAll(const std::vector<Unit>& units,
+                                      const std::vector<FormatRule>& formats,
+                                      const Quantizer& quantizer) {
+  std::vector<Variant> all;
+  for (std::size_t u = 0; u < units.size(); ++u) {
+    for (std::size_t m = 0; m < units[u].matrices.size(); ++m) {
+      const UnitMatrix& matrix = units[u].matrices[m];
+      for (std::size_t o = 0; o < formats.size(); ++o) {
+        all.push_back({matrix,
+                       unit_weights_[u][m],
+                       o,
+                       FormatFor(formats[o], matrix.cols)});
+      }
+    }
+  }
+  if (!quantizer.needs_hessian()) return QuantizeVariants(all, quantizer, {});
+  Calibration calibration(*model_, *tokens_);
+  const WeightSet weights = FullPrecisionWeights(*model_);
+  for (int layer = 0; layer < model_->config().num_layers; ++layer) {
+    const auto block = std::span(weights).subspan(
+        static_cast<std::size_t>(layer) * kLinearsPerBlock, kLinearsPerBlock);
+    for (const LinearStage& stage : LinearStages()) {
+      std::vector<Variant> some;
+      std::ranges::copy_if(
+          all, std::back_inserter(some), [&](const Variant& variant) {
+            const auto kind =
+                static_cast<LinearKind>(variant.place % kLinearsPerBlock);
+            return variant.place / kLinearsPerBlock == layer &&
+                   std::ranges::count(stage.kinds, kind) > 0;
+          });
+      if (some.empty()) continue;
+      const auto hessian = calibration.StageHessian(block, stage);
+      if (!hessian) return tl::unexpected(hessian.error());
+      const auto done = QuantizeVariants(some, quantizer, *hessian);
+      if (!done) return done;
+    }
+    calibration.Advance(block);
   }
   return {};
 }

@@ -33,6 +33,11 @@ namespace bitpact {
 
 class ModelGame : public ValueFunction {
  public:
+  // A quantizer that needs Hessians gets those of these tokens in full
+  // precision: the variants of a unit cannot depend on what the other units
+  // will be. The final plan is quantized in sequence instead
+  // (models/sequential_quantizer.h) and is a little better than its parts.
+  //
   // formats: one rule an option, most precise first. The model and the tokens
   // must outlive the game. Linear matrices that no unit names run in full
   // precision. Errors are those of WeightIndices and of the quantizer; a matrix
@@ -66,9 +71,14 @@ class ModelGame : public ValueFunction {
   ModelGame(const Model& model, const TokenSet& tokens);
   Expected<void> AddUnit(const Unit& unit,
                          const std::vector<FormatRule>& formats);
+  struct Variant;
   Expected<void> QuantizeAll(const std::vector<Unit>& units,
                              const std::vector<FormatRule>& formats,
                              const Quantizer& quantizer);
+  // Spread over threads.
+  Expected<void> QuantizeVariants(const std::vector<Variant>& variants,
+                                  const Quantizer& quantizer,
+                                  std::span<const float> hessian);
   struct Walk;
   struct Lane;
   void RunWindow(const Walk& walk, std::size_t window, Lane& lane) const;

@@ -65,13 +65,14 @@ class TensorTaker {
   void Ignore(const std::string& name) { used_.insert(name); }
 
   // kUnsupported names the first tensor that nobody took.
-  [[nodiscard]] Expected<void> CheckAllUsed(
-      const std::set<std::string>& packed) const {
+  [[nodiscard]] Expected<void> CheckAllUsed(const std::set<std::string>& packed,
+                                            bool dense_left) const {
     for (const StoredTensor& tensor : checkpoint_.tensors()) {
       // Old files store the rotary frequencies, which follow from the
       // configuration.
       if (used_.contains(tensor.name) ||
           tensor.name.ends_with(".rotary_emb.inv_freq") ||
+          (dense_left && packed.contains(tensor.name)) ||
           packed.contains(PackedMatrixName(tensor.name))) {
         continue;
       }
@@ -86,6 +87,17 @@ class TensorTaker {
   const Checkpoint& checkpoint_;
   std::set<std::string> used_;
 };
+
+std::set<std::string> LinearNames(const ModelConfig& config) {
+  std::set<std::string> names;
+  for (int layer = 0; layer < config.num_layers; ++layer) {
+    for (int kind = 0; kind < kLinearsPerBlock; ++kind) {
+      names.insert(
+          LinearMatrix(config, layer, static_cast<LinearKind>(kind)).tensor);
+    }
+  }
+  return names;
+}
 
 struct Layer {
   std::vector<float> attention_norm;
@@ -125,7 +137,8 @@ struct Model::Weights {
   std::vector<Layer> layers;
 
   Expected<void> Take(const ModelConfig& config,
-                      const std::set<std::string>& packed) {
+                      const std::set<std::string>& packed,
+                      bool dense_left) {
     TensorTaker taker(checkpoint);
     const std::vector<std::int64_t> vocab_shape = {config.vocab_size,
                                                    config.hidden_size};
@@ -149,7 +162,7 @@ struct Model::Weights {
       if (!layer) return tl::unexpected(layer.error());
       layers.push_back(std::move(*layer));
     }
-    return taker.CheckAllUsed(packed);
+    return taker.CheckAllUsed(packed, dense_left);
   }
 };
 
@@ -157,8 +170,29 @@ Expected<Model> Model::Load(const std::filesystem::path& folder) {
   return LoadWithout(folder, {});
 }
 
+Expected<Model> Model::LoadOutside(const std::filesystem::path& folder) {
+  const Expected<ModelConfig> config = ReadModelConfig(folder / "config.json");
+  if (!config) return tl::unexpected(config.error());
+  return LoadSome(folder, LinearNames(*config), true);
+}
+
+Expected<std::vector<float>> Model::ReadLinear(int layer,
+                                               LinearKind kind) const {
+  const std::span<const float> held = linear(layer, kind);
+  if (!held.empty()) return std::vector<float>(held.begin(), held.end());
+  const UnitMatrix matrix = linear_matrix(layer, kind);
+  return TensorTaker(weights_->checkpoint)
+      .Take(matrix.tensor, {matrix.rows, matrix.cols});
+}
+
 Expected<Model> Model::LoadWithout(const std::filesystem::path& folder,
                                    const std::set<std::string>& packed) {
+  return LoadSome(folder, packed, false);
+}
+
+Expected<Model> Model::LoadSome(const std::filesystem::path& folder,
+                                const std::set<std::string>& packed,
+                                bool dense_left) {
   Model model;
   model.folder_ = folder;
   Expected<ModelConfig> config = ReadModelConfig(folder / "config.json");
@@ -170,22 +204,17 @@ Expected<Model> Model::LoadWithout(const std::filesystem::path& folder,
   if (!checkpoint) return tl::unexpected(checkpoint.error());
   auto weights = std::make_shared<Weights>();
   weights->checkpoint = std::move(*checkpoint);
-  Expected<void> taken = weights->Take(model.config_, packed);
+  Expected<void> taken = weights->Take(model.config_, packed, dense_left);
   if (!taken) return tl::unexpected(taken.error());
 
-  std::set<std::string> linears;
-  for (int layer = 0; layer < model.config_.num_layers; ++layer) {
-    for (int kind = 0; kind < kLinearsPerBlock; ++kind) {
-      linears.insert(
-          LinearMatrix(model.config_, layer, static_cast<LinearKind>(kind))
-              .tensor);
-    }
-  }
+  const std::set<std::string> linears = LinearNames(model.config_);
   for (const StoredTensor& tensor : weights->checkpoint.tensors()) {
     const auto bytes = static_cast<std::int64_t>(tensor.bytes.size());
     model.stored_bytes_ += bytes;
-    const bool linear = linears.contains(tensor.name) ||
-                        linears.contains(PackedMatrixName(tensor.name));
+    const bool linear =
+        linears.contains(tensor.name) ||
+        linears.contains(PackedMatrixName(tensor.name)) ||
+        linears.contains(PackedMatrixName(tensor.name) + ".weight");
     if (!linear) model.kept_bytes_ += bytes;
   }
   model.fingerprint_ =

@@ -74,6 +74,17 @@ class Model {
   static Expected<Model> LoadWithout(const std::filesystem::path& folder,
                                      const std::set<std::string>& packed);
 
+  // The same without any linear matrix: these stay on the disk, linear() of
+  // them is empty, and ReadLinear widens one when it is needed. For models that
+  // are larger than the memory. Tensors other than linear matrices are read and
+  // checked.
+  static Expected<Model> LoadOutside(const std::filesystem::path& folder);
+
+  // [rows, cols] of linear_matrix(layer, kind) as float32, wherever it is.
+  // Errors: WidenToFloat's and those of a missing tensor or a wrong shape.
+  [[nodiscard]] Expected<std::vector<float>> ReadLinear(int layer,
+                                                        LinearKind kind) const;
+
   [[nodiscard]] const ModelConfig& config() const { return config_; }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_; }
   // Of config.json and the weights file together (core/hash.h).
@@ -89,8 +100,8 @@ class Model {
   [[nodiscard]] std::span<const float> final_norm() const;
   [[nodiscard]] std::span<const float> attention_norm(int layer) const;
   [[nodiscard]] std::span<const float> mlp_norm(int layer) const;
-  // [rows, cols] of linear_matrix(layer, kind); empty when LoadWithout left it
-  // out.
+  // [rows, cols] of linear_matrix(layer, kind); empty when LoadWithout or
+  // LoadOutside left it out.
   [[nodiscard]] std::span<const float> linear(int layer, LinearKind kind) const;
   // LinearMatrix(config(), layer, kind).
   [[nodiscard]] UnitMatrix linear_matrix(int layer, LinearKind kind) const;
@@ -103,6 +114,10 @@ class Model {
 
  private:
   struct Weights;
+  // dense_left: packed matrices may be there in full precision as well.
+  static Expected<Model> LoadSome(const std::filesystem::path& folder,
+                                  const std::set<std::string>& packed,
+                                  bool dense_left);
   ModelConfig config_;
   std::filesystem::path folder_;
   std::string fingerprint_;

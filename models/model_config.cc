@@ -72,6 +72,11 @@ class FieldReader {
   std::optional<Error> error_;
 };
 
+bool IsGptq(const Json& quantization) {
+  return quantization.is_object() && quantization.contains("quant_method") &&
+         quantization["quant_method"] == "gptq";
+}
+
 // What the forward pass does not do. A null is as good as a missing field.
 Expected<void> CheckSupported(const JsonReader& root) {
   if (root.Has("model_type") &&
@@ -92,9 +97,14 @@ Expected<void> CheckSupported(const JsonReader& root) {
       return Unsupported(root, bias, "must be false");
     }
   }
-  for (const char* field :
-       {"rope_scaling", "quantization_config", "sliding_window"}) {
+  for (const char* field : {"rope_scaling", "sliding_window"}) {
     if (root.Has(field)) return Unsupported(root, field, "must be null");
+  }
+  // models/gptq_checkpoint.h reads those; their tensors tell them apart.
+  if (root.Has("quantization_config") &&
+      !IsGptq(root.Member("quantization_config")->json())) {
+    return Unsupported(
+        root, "quantization_config", "must be null or of quant_method gptq");
   }
   if (root.Has("partial_rotary_factor") &&
       root.Member("partial_rotary_factor")->json() != Json(1.0)) {

@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "models/packed_tensors.h"
 
+#include <array>
+#include <span>
+#include <utility>
+
 namespace bitpact {
 namespace {
 
@@ -40,6 +44,52 @@ std::vector<StoredTensor> PackedTensors(const BitFormat& format,
                        {}});
   }
   return tensors;
+}
+
+std::vector<StoredTensor> PackedTensors(const PackedMatrix& packed,
+                                        const UnitMatrix& matrix) {
+  std::vector<StoredTensor> tensors = PackedTensors(packed.format(), matrix);
+  tensors[0].bytes = packed.codes();
+  tensors[1].bytes = packed.scales();
+  if (tensors.size() > 2) tensors[2].bytes = packed.zero_points();
+  return tensors;
+}
+
+Expected<PackedMatrix> MapPacked(const TensorFinder& find,
+                                 const std::string& file,
+                                 const UnitMatrix& matrix,
+                                 const BitFormat& format,
+                                 std::shared_ptr<const void> owner) {
+  std::array<std::span<const std::byte>, 3> arrays;
+  std::size_t count = 0;
+  for (const StoredTensor& wanted : PackedTensors(format, matrix)) {
+    const std::string place = file + ": tensor " + QuotedName(wanted.name);
+    const StoredTensor* stored = find(wanted.name);
+    if (stored == nullptr) {
+      return Fail(ErrorCode::kNotFound, place + " is missing");
+    }
+    if (stored->type != wanted.type || stored->shape != wanted.shape) {
+      return Fail(ErrorCode::kDataLoss,
+                  place + " is " + TensorTypeName(stored->type) + " " +
+                      ShapeText(stored->shape) + ": the plan asks for " +
+                      TensorTypeName(wanted.type) + " " +
+                      ShapeText(wanted.shape));
+    }
+    arrays.at(count++) = stored->bytes;
+  }
+  Expected<PackedMatrix> packed =
+      PackedMatrix::FromMapped(format,
+                               matrix.rows,
+                               matrix.cols,
+                               {arrays[0], arrays[1], arrays[2]},
+                               std::move(owner));
+  if (!packed) {
+    Error error = packed.error();
+    error.message =
+        file + ": tensor " + QuotedName(matrix.tensor) + ": " + error.message;
+    return tl::unexpected(std::move(error));
+  }
+  return packed;
 }
 
 std::string PackedMatrixName(const std::string& tensor) {

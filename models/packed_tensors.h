@@ -6,13 +6,16 @@
 // arrays (models/quantized_model.h says which). One table serves the writer and
 // the reader.
 
-#include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "core/bit_format.h"
+#include "core/error.h"
 #include "core/unit.h"
 #include "models/safetensors.h"
+#include "quant/packed_matrix.h"
 
 namespace bitpact {
 
@@ -23,6 +26,23 @@ inline constexpr const char* kPlanKey = "bitpact.plan";
 // zero-points (two arrays when symmetric), with empty bytes.
 std::vector<StoredTensor> PackedTensors(const BitFormat& format,
                                         const UnitMatrix& matrix);
+
+// The same with a matrix's bytes, which must outlive the result.
+std::vector<StoredTensor> PackedTensors(const PackedMatrix& packed,
+                                        const UnitMatrix& matrix);
+
+// Gives a tensor by name, or null.
+using TensorFinder = std::function<const StoredTensor*(const std::string&)>;
+
+// The matrix over its stored arrays, where they lie; `owner` keeps these alive.
+// file: for messages. kNotFound: an array is missing; kDataLoss: one has
+// another type or shape; errors of PackedMatrix::FromMapped. All name file and
+// tensor.
+Expected<PackedMatrix> MapPacked(const TensorFinder& find,
+                                 const std::string& file,
+                                 const UnitMatrix& matrix,
+                                 const BitFormat& format,
+                                 std::shared_ptr<const void> owner);
 
 // "a.b.weight" of "a.b.weight.codes"; the name itself without a dot.
 std::string PackedMatrixName(const std::string& tensor);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <array>
+#include <memory>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -12,42 +12,6 @@ namespace bitpact {
 namespace {
 
 namespace fs = std::filesystem;
-
-// A packed matrix from the arrays of the checkpoint. Adds their names to
-// `used`.
-Expected<PackedMatrix> ReadPacked(const Checkpoint& checkpoint,
-                                  const UnitMatrix& matrix,
-                                  const BitFormat& format,
-                                  std::set<std::string>& used) {
-  std::array<std::span<const std::byte>, 3> arrays;
-  std::size_t count = 0;
-  for (const StoredTensor& wanted : PackedTensors(format, matrix)) {
-    const std::string place =
-        checkpoint.file() + ": tensor " + QuotedName(wanted.name);
-    const StoredTensor* stored = checkpoint.Find(wanted.name);
-    if (stored == nullptr) {
-      return Fail(ErrorCode::kNotFound, place + " is missing");
-    }
-    if (stored->type != wanted.type || stored->shape != wanted.shape) {
-      return Fail(ErrorCode::kDataLoss,
-                  place + " is " + TensorTypeName(stored->type) + " " +
-                      ShapeText(stored->shape) + ": plan.json asks for " +
-                      TensorTypeName(wanted.type) + " " +
-                      ShapeText(wanted.shape));
-    }
-    used.insert(wanted.name);
-    arrays.at(count++) = stored->bytes;
-  }
-  Expected<PackedMatrix> packed = PackedMatrix::FromStored(
-      format, matrix.rows, matrix.cols, arrays[0], arrays[1], arrays[2]);
-  if (!packed) {
-    Error error = packed.error();
-    error.message = checkpoint.file() + ": tensor " +
-                    QuotedName(matrix.tensor) + ": " + error.message;
-    return tl::unexpected(std::move(error));
-  }
-  return packed;
-}
 
 Expected<void> CheckPlanHash(const fs::path& plan,
                              const Checkpoint& checkpoint) {
@@ -123,13 +87,23 @@ Expected<QuantizedCheckpoint> QuantizedCheckpoint::Load(
 
   quantized.weights_ = FullPrecisionWeights(result.model);
   quantized.packed_.resize(quantized.weights_.size());
+  // Copies of a checkpoint share its mapped files.
+  const auto owner = std::make_shared<const Checkpoint>(checkpoint);
   std::set<std::string> used;
   for (std::size_t u = 0; u < places.size(); ++u) {
     const PlannedUnit& planned = quantized.plan_.units[u];
     for (std::size_t m = 0; m < places[u].size(); ++m) {
       const UnitMatrix& matrix = planned.unit.matrices[m];
-      Expected<PackedMatrix> packed = ReadPacked(
-          checkpoint, matrix, FormatFor(planned.format, matrix.cols), used);
+      const BitFormat format = FormatFor(planned.format, matrix.cols);
+      for (const StoredTensor& tensor : PackedTensors(format, matrix)) {
+        used.insert(tensor.name);
+      }
+      Expected<PackedMatrix> packed =
+          MapPacked([&](const std::string& name) { return owner->Find(name); },
+                    checkpoint.file(),
+                    matrix,
+                    format,
+                    owner);
       if (!packed) return tl::unexpected(packed.error());
       const auto place = static_cast<std::size_t>(places[u][m]);
       quantized.packed_bytes_ += packed->size_bytes();

@@ -12,6 +12,7 @@
 #include "core/allocation_plan.h"
 #include "core/error.h"
 #include "models/model.h"
+#include "models/sequential_quantizer.h"
 #include "models/transformer.h"
 #include "quant/packed_matrix.h"
 #include "quant/quantizer.h"
@@ -20,21 +21,30 @@ namespace bitpact {
 
 class QuantizedModel {
  public:
-  // Quantizes each matrix to the format its unit has in the plan. Matrices that
-  // no unit names stay in full precision. Spread over threads; the result does
-  // not depend on their number. kNotFound, kInvalidArgument: plan and model do
-  // not fit each other (a tensor that the model lacks, has in another shape,
-  // holds packed already, or that two units name; stated sizes that are wrong);
-  // kUnsupported: the quantizer needs layer inputs.
+  // Quantizes each matrix to the format its unit has in the plan, in memory.
+  // Matrices that no unit names stay in full precision. calibration: for
+  // quantizers that need Hessians, null otherwise. Errors, order and threads:
+  // JobsOfPlan and QuantizeMatrices (models/sequential_quantizer.h).
   static Expected<QuantizedModel> Make(const Model& model,
                                        const AllocationPlan& plan,
-                                       const Quantizer& quantizer);
+                                       const Quantizer& quantizer,
+                                       const TokenSet* calibration = nullptr);
+
+  // From matrices that are there: one a place of the WeightSet, in the plan's
+  // formats, null where the plan has none.
+  static QuantizedModel FromMatrices(const Model& model,
+                                     const AllocationPlan& plan,
+                                     std::vector<SharedMatrix> packed);
 
   // The weights to run; valid as long as this object and the model.
   [[nodiscard]] const WeightSet& weights() const { return weights_; }
   // Bytes of all packed arrays; equals the plan's size_bytes.
   [[nodiscard]] std::int64_t packed_bytes() const { return packed_bytes_; }
   [[nodiscard]] const AllocationPlan& plan() const { return plan_; }
+  // One a place of the WeightSet; null where the matrix is not packed.
+  [[nodiscard]] const std::vector<SharedMatrix>& packed() const {
+    return packed_;
+  }
 
   // Writes a folder: model.safetensors (packed arrays as NAME.codes,
   // NAME.scales, NAME.zero_points; all other tensors byte by byte as they are
@@ -53,7 +63,7 @@ class QuantizedModel {
  private:
   friend struct QuantizedCheckpoint;
   AllocationPlan plan_;
-  std::vector<std::shared_ptr<const PackedMatrix>> packed_;
+  std::vector<SharedMatrix> packed_;
   WeightSet weights_;
   std::int64_t packed_bytes_ = 0;
 };

@@ -113,7 +113,8 @@ void Transformer::Embed(std::span<const int> tokens, std::span<float> hidden) {
 
 void Transformer::RunBlock(int layer,
                            std::span<const LinearWeight> block,
-                           std::span<float> hidden) {
+                           std::span<float> hidden,
+                           const InputListener& listener) {
   const ModelConfig& config = model_->config();
   const std::int64_t width = config.hidden_size;
   const std::int64_t tokens = std::ssize(hidden) / width;
@@ -130,10 +131,14 @@ void Transformer::RunBlock(int layer,
   };
   Scratch& s = *scratch_;
   s.rotary.Reserve(tokens);
+  const auto go_on = [&](LinearKind kind, std::span<const float> x) {
+    return !listener || listener(kind, x);
+  };
   const std::span<float> normed = s.normed.Rows(tokens, width);
   const std::span<float> projected = s.projected.Rows(tokens, width);
 
   RmsNorm(hidden, model_->attention_norm(layer), config.rms_norm_eps, normed);
+  if (!go_on(LinearKind::kQ, normed)) return;
   const std::span<float> q = s.q.Rows(tokens, q_width);
   const std::span<float> k = s.k.Rows(tokens, kv_width);
   const std::span<float> v = s.v.Rows(tokens, kv_width);
@@ -144,15 +149,18 @@ void Transformer::RunBlock(int layer,
   s.rotary.Rotate(k, tokens, shape.num_kv_heads);
   const std::span<float> attended = s.attended.Rows(tokens, q_width);
   Attend(shape, q, k, v, attended, s.attention);
+  if (!go_on(LinearKind::kO, attended)) return;
   weight(LinearKind::kO).Multiply(attended, projected, tokens);
   AddTo(projected, hidden);
 
   RmsNorm(hidden, model_->mlp_norm(layer), config.rms_norm_eps, normed);
+  if (!go_on(LinearKind::kGate, normed)) return;
   const std::span<float> gate = s.gate.Rows(tokens, config.intermediate_size);
   const std::span<float> up = s.up.Rows(tokens, config.intermediate_size);
   weight(LinearKind::kGate).Multiply(normed, gate, tokens);
   weight(LinearKind::kUp).Multiply(normed, up, tokens);
   SwiGlu(gate, up);
+  if (!go_on(LinearKind::kDown, gate)) return;
   weight(LinearKind::kDown).Multiply(gate, projected, tokens);
   AddTo(projected, hidden);
 }

@@ -11,6 +11,7 @@
 // do not depend on which thread runs it nor on what was run before.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -72,11 +73,18 @@ class Transformer {
   // tokens than the context run as well; the model has not learned them.
   void Embed(std::span<const int> tokens, std::span<float> hidden);
 
+  // Sees x [n, cols], what the linear layers of `kind` and those that share
+  // its input are about to receive: kQ (also k and v), kO, kGate (also up),
+  // kDown, in this order. False ends the block there, with hidden spoilt.
+  using InputListener =
+      std::function<bool(LinearKind kind, std::span<const float> x)>;
+
   // Runs block `layer` in place. block: its kLinearsPerBlock weights.
   // hidden: [n, hidden_size] at positions 0..n-1, causal attention.
   void RunBlock(int layer,
                 std::span<const LinearWeight> block,
-                std::span<float> hidden);
+                std::span<float> hidden,
+                const InputListener& listener = nullptr);
 
   // Logits after the last block: hidden [n, hidden_size] -> [n, vocab_size].
   void Logits(std::span<const float> hidden, std::span<float> logits);

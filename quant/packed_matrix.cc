@@ -97,6 +97,51 @@ Expected<void> CheckFinite(const char* array,
                   std::to_string(bad % Size(groups)) + " is not finite");
 }
 
+// A zero-point outside of the codes is no grid that any quantizer makes.
+Expected<void> CheckWhole(const BitFormat& format,
+                          std::span<const std::byte> bytes,
+                          std::int64_t groups) {
+  const int top = (1 << format.bits) - 1;
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    const int value = std::to_integer<int>(bytes[i]);
+    if (value <= top) continue;
+    return Fail(ErrorCode::kDataLoss,
+                "zero_points of row " + std::to_string(i / Size(groups)) +
+                    ", group " + std::to_string(i % Size(groups)) + " = " +
+                    std::to_string(value) + " violates zero-point <= " +
+                    std::to_string(top) + ", the largest code");
+  }
+  return {};
+}
+
+Expected<void> CheckArrays(const BitFormat& format,
+                           std::int64_t rows,
+                           std::int64_t cols,
+                           const StoredArrays& arrays) {
+  const std::int64_t groups = GroupsPerRow(format, cols);
+  const ZeroPointType zero_type = format.zero_point_type;
+  const bool half_scales = format.scale_type == ScaleType::kFloat16;
+  const bool half_shifts = zero_type == ZeroPointType::kFloat16;
+  const bool float_shifts = half_shifts || zero_type == ZeroPointType::kFloat32;
+  const std::array checks = {
+      CheckLength(
+          "codes", arrays.codes.size(), rows * RowCodeBytes(format.bits, cols)),
+      CheckLength("scales",
+                  arrays.scales.size(),
+                  rows * groups * ScaleBytes(format.scale_type)),
+      CheckLength("zero_points",
+                  arrays.zero_points.size(),
+                  rows * groups * ZeroPointBytes(zero_type)),
+      CheckFinite("scales", arrays.scales, half_scales, groups),
+      float_shifts
+          ? CheckFinite("zero_points", arrays.zero_points, half_shifts, groups)
+          : CheckWhole(format, arrays.zero_points, groups)};
+  for (const auto& check : checks) {
+    if (!check) return check;
+  }
+  return {};
+}
+
 }  // namespace
 
 float RoundToStored(ScaleType type, float value) {
@@ -130,13 +175,23 @@ PackedMatrix PackedMatrix::Pack(const BitFormat& format,
   return std::move(writer).Finish();
 }
 
-Expected<PackedMatrix> PackedMatrix::FromStored(
+Expected<PackedMatrix> PackedMatrix::FromStored(const BitFormat& format,
+                                                std::int64_t rows,
+                                                std::int64_t cols,
+                                                const StoredArrays& arrays) {
+  Expected<PackedMatrix> seen = FromMapped(format, rows, cols, arrays, nullptr);
+  if (!seen) return seen;
+  PackedMatrixWriter copy(format, rows, cols);
+  copy.Fill(arrays);
+  return std::move(copy).Finish();
+}
+
+Expected<PackedMatrix> PackedMatrix::FromMapped(
     const BitFormat& format,
     std::int64_t rows,
     std::int64_t cols,
-    std::span<const std::byte> codes,
-    std::span<const std::byte> scales,
-    std::span<const std::byte> zero_points) {
+    const StoredArrays& arrays,
+    std::shared_ptr<const void> owner) {
   if (const auto valid = Validate(format); !valid) {
     return tl::unexpected(valid.error());
   }
@@ -146,34 +201,17 @@ Expected<PackedMatrix> PackedMatrix::FromStored(
                            std::to_string(cols) +
                            " violates 1 <= rows, cols <= 2^30");
   }
-  const std::int64_t groups = GroupsPerRow(format, cols);
-  const bool half_scales = format.scale_type == ScaleType::kFloat16;
-  const bool half_shifts = format.zero_point_type == ZeroPointType::kFloat16;
-  const bool float_shifts =
-      half_shifts || format.zero_point_type == ZeroPointType::kFloat32;
-  const std::array checks = {
-      CheckLength(
-          "codes", codes.size(), rows * RowCodeBytes(format.bits, cols)),
-      CheckLength("scales",
-                  scales.size(),
-                  rows * groups * ScaleBytes(format.scale_type)),
-      CheckLength("zero_points",
-                  zero_points.size(),
-                  rows * groups * ZeroPointBytes(format.zero_point_type)),
-      CheckFinite("scales", scales, half_scales, groups),
-      float_shifts
-          ? CheckFinite("zero_points", zero_points, half_shifts, groups)
-          : Expected<void>()};
-  for (const auto& check : checks) {
-    if (!check) return tl::unexpected(check.error());
+  if (const auto valid = CheckArrays(format, rows, cols, arrays); !valid) {
+    return tl::unexpected(valid.error());
   }
   PackedMatrix result;
   result.format_ = format;
   result.rows_ = rows;
   result.cols_ = cols;
-  result.codes_.assign(codes.begin(), codes.end());
-  result.scales_.assign(scales.begin(), scales.end());
-  result.zero_points_.assign(zero_points.begin(), zero_points.end());
+  result.owner_ = std::move(owner);
+  result.codes_ = arrays.codes;
+  result.scales_ = arrays.scales;
+  result.zero_points_ = arrays.zero_points;
   return result;
 }
 

@@ -27,14 +27,22 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <vector>
 
 #include "core/bit_format.h"
 #include "core/error.h"
 
 namespace bitpact {
 
+// The three arrays of a matrix, somebody else's.
+struct StoredArrays {
+  std::span<const std::byte> codes;
+  std::span<const std::byte> scales;
+  std::span<const std::byte> zero_points;  // empty when symmetric
+};
+
+// Immutable; copies share the arrays.
 class PackedMatrix {
  public:
   PackedMatrix() = default;
@@ -51,16 +59,22 @@ class PackedMatrix {
                            std::span<const float> scales,
                            std::span<const float> shifts);
 
-  // From stored bytes, e.g. of a checkpoint. kInvalidArgument when a length
-  // does not match the format; kDataLoss when a scale or zero-point is not
-  // finite.
-  static Expected<PackedMatrix> FromStored(
-      const BitFormat& format,
-      std::int64_t rows,
-      std::int64_t cols,
-      std::span<const std::byte> codes,
-      std::span<const std::byte> scales,
-      std::span<const std::byte> zero_points);
+  // From stored bytes, copied. kInvalidArgument when a length does not match
+  // the format; kDataLoss when a scale or zero-point is not finite or an
+  // integer zero-point is no code.
+  static Expected<PackedMatrix> FromStored(const BitFormat& format,
+                                           std::int64_t rows,
+                                           std::int64_t cols,
+                                           const StoredArrays& arrays);
+
+  // The same without a copy: the matrix looks at the bytes, which stay as they
+  // are as long as `owner` (e.g. a mapped file) or a copy of it lives; it keeps
+  // one. Only scales and zero-points are read now. No alignment is asked for.
+  static Expected<PackedMatrix> FromMapped(const BitFormat& format,
+                                           std::int64_t rows,
+                                           std::int64_t cols,
+                                           const StoredArrays& arrays,
+                                           std::shared_ptr<const void> owner);
 
   [[nodiscard]] const BitFormat& format() const { return format_; }
   [[nodiscard]] std::int64_t rows() const { return rows_; }
@@ -91,9 +105,10 @@ class PackedMatrix {
   BitFormat format_;
   std::int64_t rows_ = 0;
   std::int64_t cols_ = 0;
-  std::vector<std::byte> codes_;
-  std::vector<std::byte> scales_;
-  std::vector<std::byte> zero_points_;
+  std::shared_ptr<const void> owner_;  // of the bytes below
+  std::span<const std::byte> codes_;
+  std::span<const std::byte> scales_;
+  std::span<const std::byte> zero_points_;
 };
 
 // Nearest value a stored scale or shift can take (float16: round to nearest

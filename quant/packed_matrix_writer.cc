@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "quant/packed_matrix_writer.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstring>
 
@@ -161,36 +162,60 @@ std::span<std::byte> RowPart(std::vector<std::byte>& array,
 
 PackedMatrixWriter::PackedMatrixWriter(const BitFormat& format,
                                        std::int64_t rows,
-                                       std::int64_t cols) {
+                                       std::int64_t cols)
+    : arrays_(std::make_shared<Arrays>()),
+      format_(format),
+      rows_(rows),
+      cols_(cols) {
   BITPACT_CHECK(Validate(format).has_value(), "a valid format");
   BITPACT_CHECK(rows > 0 && cols > 0, "a matrix has rows and columns");
-  matrix_.format_ = format;
-  matrix_.rows_ = rows;
-  matrix_.cols_ = cols;
   const std::int64_t groups = rows * GroupsPerRow(format, cols);
-  matrix_.codes_.resize(Size(rows * RowCodeBytes(format.bits, cols)));
-  matrix_.scales_.resize(Size(groups * ScaleBytes(format.scale_type)));
-  matrix_.zero_points_.resize(
+  arrays_->codes.resize(Size(rows * RowCodeBytes(format.bits, cols)));
+  arrays_->scales.resize(Size(groups * ScaleBytes(format.scale_type)));
+  arrays_->zero_points.resize(
       Size(groups * ZeroPointBytes(format.zero_point_type)));
+}
+
+PackedMatrix PackedMatrixWriter::Finish() && {
+  PackedMatrix matrix;
+  matrix.format_ = format_;
+  matrix.rows_ = rows_;
+  matrix.cols_ = cols_;
+  matrix.codes_ = arrays_->codes;
+  matrix.scales_ = arrays_->scales;
+  matrix.zero_points_ = arrays_->zero_points;
+  matrix.owner_ = std::move(arrays_);
+  return matrix;
+}
+
+void PackedMatrixWriter::Fill(const StoredArrays& arrays) {
+  const auto copy = [](std::span<const std::byte> from,
+                       std::vector<std::byte>& to) {
+    BITPACT_CHECK(from.size() == to.size(), "arrays of the format's lengths");
+    std::ranges::copy(from, to.begin());
+  };
+  copy(arrays.codes, arrays_->codes);
+  copy(arrays.scales, arrays_->scales);
+  copy(arrays.zero_points, arrays_->zero_points);
 }
 
 void PackedMatrixWriter::WriteRow(std::int64_t row,
                                   std::span<const std::uint8_t> codes,
                                   std::span<const float> scales,
                                   std::span<const float> shifts) {
-  const BitFormat& format = matrix_.format_;
-  const std::int64_t rows = matrix_.rows_;
-  const std::size_t groups = Size(GroupsPerRow(format, matrix_.cols_));
+  const BitFormat& format = format_;
+  const std::int64_t rows = rows_;
+  const std::size_t groups = Size(GroupsPerRow(format, cols_));
   BITPACT_CHECK(row >= 0 && row < rows, "a row of the matrix");
-  BITPACT_CHECK(codes.size() == Size(matrix_.cols_), "one code a column");
+  BITPACT_CHECK(codes.size() == Size(cols_), "one code a column");
   BITPACT_CHECK(scales.size() == groups, "one scale a group");
   BITPACT_CHECK(shifts.size() == (format.symmetric() ? 0 : groups),
                 "one shift a group, none when symmetric");
-  PackRow(format.bits, codes, RowPart(matrix_.codes_, row, rows));
+  PackRow(format.bits, codes, RowPart(arrays_->codes, row, rows));
   StoreNumbers(scales,
                format.scale_type == ScaleType::kFloat16,
-               RowPart(matrix_.scales_, row, rows));
-  const std::span<std::byte> out = RowPart(matrix_.zero_points_, row, rows);
+               RowPart(arrays_->scales, row, rows));
+  const std::span<std::byte> out = RowPart(arrays_->zero_points, row, rows);
   if (format.zero_point_type == ZeroPointType::kUint8) {
     for (std::size_t i = 0; i < shifts.size(); ++i) {
       BITPACT_DCHECK(shifts[i] >= 0.0F && shifts[i] <= 255.0F,

@@ -6,9 +6,11 @@
 // while they are still in the first-level cache, and no array of unpacked codes
 // of the whole matrix exists. Layout: quant/packed_matrix.h.
 
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <utility>
+#include <vector>
 
 #include "quant/packed_matrix.h"
 
@@ -30,12 +32,23 @@ class PackedMatrixWriter {
                 std::span<const float> scales,
                 std::span<const float> shifts);
 
-  // The matrix; the writer is empty afterwards. Rows never written decode to 0
-  // or, with integer zero-points, have scale 0.
-  [[nodiscard]] PackedMatrix Finish() && { return std::move(matrix_); }
+  // The matrix; the writer must not be used any more. Rows never written decode
+  // to 0 or, with integer zero-points, have scale 0.
+  [[nodiscard]] PackedMatrix Finish() &&;
+
+  // All rows at once, from arrays of the right lengths (CHECK).
+  void Fill(const StoredArrays& arrays);
 
  private:
-  PackedMatrix matrix_;
+  struct Arrays {
+    std::vector<std::byte> codes;
+    std::vector<std::byte> scales;
+    std::vector<std::byte> zero_points;
+  };
+  std::shared_ptr<Arrays> arrays_;
+  BitFormat format_;
+  std::int64_t rows_;
+  std::int64_t cols_;
 };
 
 }  // namespace bitpact

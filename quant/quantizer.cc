@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstdio>
 
 #include "core/check.h"
 #include "quant/gptq_quantizer.h"
@@ -14,15 +15,28 @@
 namespace bitpact {
 namespace {
 
+using Made = Expected<std::unique_ptr<Quantizer>>;
+
 struct Entry {
   const char* name;
-  std::unique_ptr<Quantizer> (*make)();
+  Made (*make)(const QuantizerOptions& options);
 };
 
+Made MakeGptq(const QuantizerOptions& options) {
+  const GptqOptions gptq = {.damping = options.damping,
+                            .activation_order = options.activation_order};
+  if (const auto valid = Validate(gptq); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  return MakeGptqQuantizer(gptq);
+}
+
 constexpr std::array kQuantizers = {
-    Entry{"quanto", MakeRtnQuantizer},
-    Entry{"hqq", [] { return MakeHqqQuantizer(); }},
-    Entry{"gptq", [] { return MakeGptqQuantizer(); }}};
+    Entry{"quanto",
+          [](const QuantizerOptions&) -> Made { return MakeRtnQuantizer(); }},
+    Entry{"hqq",
+          [](const QuantizerOptions&) -> Made { return MakeHqqQuantizer(); }},
+    Entry{"gptq", MakeGptq}};
 
 // A sum of w - w is NaN when any w is not finite; several sums run at once.
 bool AllFinite(std::span<const float> values) {
@@ -126,10 +140,18 @@ std::vector<std::string> QuantizerNames() {
   return names;
 }
 
-Expected<std::unique_ptr<Quantizer>> MakeQuantizer(const std::string& name) {
+std::string OptionsText(const QuantizerOptions& options) {
+  std::array<char, 32> damping{};
+  std::snprintf(damping.data(), damping.size(), "%.17g", options.damping);
+  return std::string("damping=") + damping.data() +
+         (options.activation_order ? ",act-order" : ",no-act-order");
+}
+
+Expected<std::unique_ptr<Quantizer>> MakeQuantizer(
+    const std::string& name, const QuantizerOptions& options) {
   std::string known;
   for (const Entry& entry : kQuantizers) {
-    if (name == entry.name) return entry.make();
+    if (name == entry.name) return entry.make(options);
     known += known.empty() ? entry.name : std::string(", ") + entry.name;
   }
   return InvalidArgument("quantizer = '" + name + "' is not one of " + known);

@@ -76,10 +76,23 @@ Expected<PackedMatrix> QuantizeGroups(const MatrixView& weight,
                                       const BitFormat& format,
                                       const FitGroup& fit);
 
+// What can be chosen from outside. A quantizer ignores what it has no use for;
+// callers that should not let that happen silently ask needs_hessian().
+struct QuantizerOptions {
+  // For quantizers with Hessians: quant/gptq_quantizer.h says what they do.
+  double damping = 0.01;  // in (0, 10], of the mean of the diagonal
+  bool activation_order =
+      true;  // columns by falling diagonal, else as they are
+};
+// One line for files that must not mix results of different options.
+std::string OptionsText(const QuantizerOptions& options);
+
 // Names that MakeQuantizer knows, in the order of the table.
 std::vector<std::string> QuantizerNames();
-// kInvalidArgument lists the known names.
-Expected<std::unique_ptr<Quantizer>> MakeQuantizer(const std::string& name);
+// kInvalidArgument lists the known names, or names the option that is out of
+// range.
+Expected<std::unique_ptr<Quantizer>> MakeQuantizer(
+    const std::string& name, const QuantizerOptions& options = {});
 
 }  // namespace bitpact
 

@@ -144,7 +144,6 @@ TEST_F(BadInput, FlagsOutOfRange) {
       {{"--solver", "oracle"}, "oracle"},
       {{"--estimator", "oracle"}, "oracle"},
       {{"--quantizer", "oracle"}, "oracle"},
-      {{"--quantizer", "gptq"}, "Hessian"},
       {{"--threads", "-1"}, "threads = -1"},
       {{"--gap", "-1"}, "gap"},
       {{"--calibration-tokens", "0"}, "--calibration-tokens"},

@@ -190,7 +190,7 @@ TEST(QuantizedCheckpointErrors, WrongTypesAndShapes) {
       change(Find(tensors, kQuery + name));
     });
     ExpectLoadError(
-        saved, ErrorCode::kDataLoss, {kQuery + name, "plan.json asks for"});
+        saved, ErrorCode::kDataLoss, {kQuery + name, "the plan asks for"});
     test::WriteWhole(saved.folder() / "model.safetensors", whole);
   };
   spoil(".codes", [](StoredTensor& t) { std::swap(t.shape[0], t.shape[1]); });

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <memory>
 #include <utility>
+#include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -134,13 +136,45 @@ TEST(PackedMatrix, ReadsItsOwnArraysBack) {
   for (const BitFormat& format : FormatsWithGroup(16)) {
     const PackedMatrix matrix = RandomPacked(format, 3, 37);
     const auto read = PackedMatrix::FromStored(
-        format, 3, 37, matrix.codes(), matrix.scales(), matrix.zero_points());
+        format, 3, 37, {matrix.codes(), matrix.scales(), matrix.zero_points()});
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_EQ(DequantizedReference(*read), DequantizedReference(matrix));
     EXPECT_EQ(read->format(), format);
     EXPECT_EQ(read->rows(), 3);
     EXPECT_EQ(read->cols(), 37);
   }
+}
+
+TEST(PackedMatrix, LooksAtMappedArraysWhereTheyLie) {
+  const PackedMatrix matrix =
+      RandomPacked({.bits = 3, .group_size = 16}, 3, 37);
+  // One byte off, as in a file of somebody else.
+  auto bytes = std::make_shared<std::vector<std::byte>>(1);
+  for (const auto part :
+       {matrix.codes(), matrix.scales(), matrix.zero_points()}) {
+    bytes->insert(bytes->end(), part.begin(), part.end());
+  }
+  const std::span<const std::byte> all = std::span(*bytes).subspan(1);
+  const std::size_t codes = matrix.codes().size();
+  const std::size_t scales = matrix.scales().size();
+  const std::weak_ptr<std::vector<std::byte>> watch = bytes;
+  auto read = PackedMatrix::FromMapped(matrix.format(),
+                                       3,
+                                       37,
+                                       {all.first(codes),
+                                        all.subspan(codes, scales),
+                                        all.subspan(codes + scales)},
+                                       std::move(bytes));
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->codes().data(), all.data());
+  EXPECT_EQ(read->scales().data(), all.data() + codes);
+  EXPECT_EQ(read->zero_points().data(), all.data() + codes + scales);
+  EXPECT_EQ(DequantizedReference(*read), DequantizedReference(matrix));
+  std::vector<float> fast(3 * 37);
+  read->Dequantize(0, 3, fast);
+  EXPECT_EQ(fast, DequantizedReference(matrix));
+  read = PackedMatrix();
+  EXPECT_TRUE(watch.expired());
 }
 
 TEST(PackedMatrix, DequantizesAnyRowsAsTheReferenceDoes) {
@@ -173,7 +207,7 @@ Error ErrorOf(const StoredParts& parts,
               std::int64_t rows = 3,
               std::int64_t cols = 37) {
   const auto read = PackedMatrix::FromStored(
-      format, rows, cols, parts.codes, parts.scales, parts.zero_points);
+      format, rows, cols, {parts.codes, parts.scales, parts.zero_points});
   return read ? Error{ErrorCode::kInternal, "no error"} : read.error();
 }
 
@@ -225,6 +259,19 @@ TEST(PackedMatrix, RejectsAShiftThatIsNotFinite) {
   const Error error = ErrorOf(parts, format);
   EXPECT_EQ(error.code, ErrorCode::kDataLoss);
   EXPECT_THAT(error.message, HasSubstr("zero_points of row 2, group 2"));
+}
+
+TEST(PackedMatrix, RejectsAZeroPointThatIsNoCode) {
+  BitFormat format = kStoredFormat;
+  format.zero_point_type = ZeroPointType::kUint8;
+  StoredParts parts = GoodParts();
+  parts.zero_points.assign(9, std::byte{7});
+  EXPECT_EQ(ErrorOf(parts, format).message, "no error");
+  parts.zero_points[5] = std::byte{8};
+  const Error error = ErrorOf(parts, format);
+  EXPECT_EQ(error.code, ErrorCode::kDataLoss);
+  EXPECT_THAT(error.message,
+              HasSubstr("zero_points of row 1, group 2 = 8 violates"));
 }
 
 TEST(PackedMatrix, RejectsABrokenFormatOrShape) {

@@ -192,7 +192,7 @@ TEST_P(QuantizerSuite, NamesTheWeightThatIsNotFinite) {
 
 std::vector<BitFormat> SuiteFormats() {
   std::vector<BitFormat> formats;
-  for (const int bits : {2, 3, 4, 5, 8}) {
+  for (const int bits : {2, 3, 4, 5, 6, 8}) {
     for (const auto zero_point : {ZeroPointType::kNone,
                                   ZeroPointType::kUint8,
                                   ZeroPointType::kFloat16}) {
