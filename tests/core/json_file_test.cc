@@ -118,7 +118,10 @@ TEST_F(JsonFiles, RefuseAnEmptyFile) {
 }
 
 TEST_F(JsonFiles, RefuseANumberNoDoubleHolds) {
-  EXPECT_EQ(ReadError("{\"format\": 1e999}").code, ErrorCode::kDataLoss);
+  const Error error = ReadError(
+      R"({"format": "bitpact.test", "version": 1e999, "tool_version": ""})");
+  EXPECT_EQ(error.code, ErrorCode::kInvalidArgument);
+  EXPECT_THAT(error.message, testing::HasSubstr("field 'version'"));
 }
 
 TEST_F(JsonFiles, RefuseAnotherFormat) {
