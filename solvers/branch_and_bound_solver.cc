@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "solvers/anneal_solver.h"
+#include "solvers/annealed_start.h"
 #include "solvers/convex_model.h"
 #include "solvers/convex_relaxation.h"
 #include "solvers/core_plans.h"
@@ -31,11 +31,9 @@ constexpr ConvexRelaxation::Effort kNodeEffort{.rounds = 6, .patience = 1};
 constexpr int kMostRootPasses = 12;
 // A pass at the root is repeated while it closes at least this share.
 constexpr double kRootProgress = 0.05;
-// Sweeps of the annealer that makes the first incumbent, and its share of the
-// time limit.
-constexpr double kAnnealWork = 1e5;
-constexpr std::int64_t kLeastAnnealSweeps = 200;
-constexpr double kAnnealTimeShare = 0.2;
+// The first incumbent of a two-way problem.
+constexpr AnnealedStart kAnnealedStart{
+    .work = 1e5, .least_sweeps = 200, .time_share = 0.2};
 // Beyond this much memory for open nodes, the worst is expanded first: such
 // nodes close soon and the queue stops growing.
 constexpr std::size_t kNodeMemory = std::size_t{512} << 20U;
@@ -312,27 +310,6 @@ class BranchAndBound {
   std::string detail_;
 };
 
-// The first incumbent of a two-way problem.
-Expected<void> OfferAnnealed(const AllocationProblem& problem,
-                             const ReducedProblem& reduced,
-                             const SolveOptions& options,
-                             const SolveClock& clock,
-                             IncumbentRecorder& recorder) {
-  SolveOptions anneal = options;
-  anneal.on_incumbent = nullptr;
-  anneal.node_limit =
-      std::max(kLeastAnnealSweeps,
-               static_cast<std::int64_t>(kAnnealWork /
-                                         std::max(1, reduced.NumVariables())));
-  if (options.time_limit_s) {
-    anneal.time_limit_s = kAnnealTimeShare * clock.SecondsLeft();
-  }
-  const Expected<SolveResult> result = AnnealSolver().Solve(problem, anneal);
-  if (!result) return tl::unexpected(result.error());
-  for (const ScoredPlan& plan : result->pool) recorder.Offer(plan.assignment);
-  return {};
-}
-
 }  // namespace
 
 SolverCapabilities BranchAndBoundSolver::capabilities() const {
@@ -364,8 +341,8 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
   // One-hot problems are annealed when the root has closed most of them.
   if (reduced.NumGroups() > 0 && IsTwoWayModel(reduced) &&
       start_ == Start::kAnneal) {
-    const Expected<void> annealed =
-        OfferAnnealed(problem, reduced, options, clock, recorder);
+    const Expected<void> annealed = OfferAnnealed(
+        problem, reduced, options, clock, kAnnealedStart, recorder);
     if (!annealed) return tl::unexpected(annealed.error());
   }
   if (reduced.NumGroups() > 0 && IsTwoWayModel(reduced)) {

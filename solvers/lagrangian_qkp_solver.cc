@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "solvers/anneal_solver.h"
+#include "solvers/annealed_start.h"
 #include "solvers/incumbent_recorder.h"
 #include "solvers/qkp_bound.h"
 #include "solvers/qkp_model.h"
@@ -34,9 +34,8 @@ constexpr double kRootProgress = 0.05;
 constexpr double kMargin = 1e-12;
 // Whole numbers: the next better plan is better by one, less rounding.
 constexpr double kNextWhole = 0.999;
-constexpr double kAnnealWork = 1e6;
-constexpr std::int64_t kLeastAnnealSweeps = 300;
-constexpr double kAnnealTimeShare = 0.2;
+constexpr AnnealedStart kAnnealedStart{
+    .work = 1e6, .least_sweeps = 300, .time_share = 0.2};
 
 std::size_t At(int index) { return static_cast<std::size_t>(index); }
 
@@ -302,26 +301,6 @@ class QkpSearch {
   std::string detail_;
 };
 
-Expected<void> OfferAnnealed(const AllocationProblem& problem,
-                             const ReducedProblem& reduced,
-                             const SolveOptions& options,
-                             const SolveClock& clock,
-                             IncumbentRecorder& recorder) {
-  SolveOptions anneal = options;
-  anneal.on_incumbent = nullptr;
-  anneal.node_limit =
-      std::max(kLeastAnnealSweeps,
-               static_cast<std::int64_t>(kAnnealWork /
-                                         std::max(1, reduced.NumVariables())));
-  if (options.time_limit_s) {
-    anneal.time_limit_s = kAnnealTimeShare * clock.SecondsLeft();
-  }
-  const Expected<SolveResult> result = AnnealSolver().Solve(problem, anneal);
-  if (!result) return tl::unexpected(result.error());
-  for (const ScoredPlan& plan : result->pool) recorder.Offer(plan.assignment);
-  return {};
-}
-
 }  // namespace
 
 SolverCapabilities LagrangianQkpSolver::capabilities() const {
@@ -347,8 +326,8 @@ Expected<SolveResult> LagrangianQkpSolver::Solve(
   const Expected<SwitchedQkpModel> switched = MakeQkpModel(reduced);
   if (!switched) return tl::unexpected(switched.error());
   if (reduced.NumGroups() > 0 && start_ == Start::kAnneal) {
-    const Expected<void> annealed =
-        OfferAnnealed(problem, reduced, options, clock, recorder);
+    const Expected<void> annealed = OfferAnnealed(
+        problem, reduced, options, clock, kAnnealedStart, recorder);
     if (!annealed) return tl::unexpected(annealed.error());
   }
   QkpSearch search(problem, reduced, *switched, options, clock, recorder);
