@@ -285,8 +285,13 @@ Expected<SensitivityTable> Measure(const Model& model,
                                    Playground& playground) {
   const auto made = MakeEstimator(estimator);
   if (!made) return tl::unexpected(made.error());
+  const ModelEvidence evidence{&model,
+                               &playground.units,
+                               &playground.formats,
+                               playground.quantizer.get(),
+                               &calibration};
   Expected<Estimate> estimate =
-      (*made)->Run(*playground.memo, options.estimate);
+      (*made)->Run({playground.memo.get(), &evidence}, options.estimate);
   if (!estimate) return tl::unexpected(estimate.error());
   SensitivityTable table;
   table.evaluations =

@@ -15,11 +15,12 @@ class CoopqEstimator final : public SensitivityEstimator {
   [[nodiscard]] std::string name() const override { return "coopq"; }
 
   [[nodiscard]] Expected<Estimate> Run(
-      ValueFunction& game, const EstimateOptions& options) const override {
+      const EstimatorInput& input,
+      const EstimateOptions& options) const override {
     const Expected<void> valid = Validate(options);
     if (!valid) return tl::unexpected(valid.error());
     const Expected<MarginalSamples> samples =
-        SampleMarginals(game, {options.permutations, options.seed});
+        SampleMarginals(*input.game, {options.permutations, options.seed});
     if (!samples) return tl::unexpected(samples.error());
     return Estimate{CoopqSurrogate(*samples, FitCoopq(*samples, options.alpha)),
                     samples->base_loss,

@@ -11,7 +11,9 @@ class IsolatedEstimator final : public SensitivityEstimator {
   [[nodiscard]] std::string name() const override { return "isolated"; }
 
   [[nodiscard]] Expected<Estimate> Run(
-      ValueFunction& game, const EstimateOptions& /*options*/) const override {
+      const EstimatorInput& input,
+      const EstimateOptions& /*options*/) const override {
+    ValueFunction& game = *input.game;
     const auto units = static_cast<std::size_t>(game.num_units());
     std::vector<FormatAssignment> asked;
     asked.emplace_back(units, 0);

@@ -11,9 +11,10 @@ class ShapleyEstimator final : public SensitivityEstimator {
   [[nodiscard]] std::string name() const override { return "shapley"; }
 
   [[nodiscard]] Expected<Estimate> Run(
-      ValueFunction& game, const EstimateOptions& options) const override {
+      const EstimatorInput& input,
+      const EstimateOptions& options) const override {
     const Expected<MarginalSamples> samples =
-        SampleMarginals(game, {options.permutations, options.seed});
+        SampleMarginals(*input.game, {options.permutations, options.seed});
     if (!samples) return tl::unexpected(samples.error());
     return Estimate{
         ShapleySurrogate(*samples), samples->base_loss, samples->lowest_loss};

@@ -223,7 +223,7 @@ TEST(Shapley, OptionsCostTheSumOfTheirSteps) {
 TEST(Isolated, MeasuresOneUnitAtATimeAgainstAllHigh) {
   const TwoAdditiveGame toy(5, 8);
   FunctionGame game(5, 2, toy);
-  const auto estimate = MakeIsolatedEstimator()->Run(game, {});
+  const auto estimate = MakeIsolatedEstimator()->Run({&game}, {});
   ASSERT_TRUE(estimate);
   for (std::size_t i = 0; i < 5; ++i) {
     EXPECT_NEAR(estimate->surrogate.linear[i][1], toy.linear[i], kTight);
@@ -247,8 +247,10 @@ TEST(Estimators, SameSeedSameSurrogate) {
   for (const std::string& name : EstimatorNames()) {
     FunctionGame game(5, 3, Curved);
     const auto estimator = MakeEstimator(name);
-    const auto first = (*estimator)->Run(game, {.permutations = 6, .seed = 9});
-    const auto second = (*estimator)->Run(game, {.permutations = 6, .seed = 9});
+    const auto first =
+        (*estimator)->Run({&game}, {.permutations = 6, .seed = 9});
+    const auto second =
+        (*estimator)->Run({&game}, {.permutations = 6, .seed = 9});
     EXPECT_EQ(first->surrogate.linear, second->surrogate.linear) << name;
   }
 }
@@ -261,7 +263,7 @@ TEST(MeasureFit, IsPerfectForAnAdditiveGameAndItsOwnCosts) {
     }
     return loss;
   });
-  const auto estimate = MakeIsolatedEstimator()->Run(game, {});
+  const auto estimate = MakeIsolatedEstimator()->Run({&game}, {});
   const auto fit =
       MeasureFit(game, estimate->surrogate, estimate->base_loss, 12, 4);
   ASSERT_TRUE(fit);
