@@ -10,8 +10,11 @@
 #include <cerrno>
 #include <chrono>
 #include <cmath>
+#include <numeric>
+#include <optional>
 #include <string_view>
 #include <system_error>
+#include <tuple>
 #include <utility>
 
 #include "core/atomic_file.h"
@@ -54,35 +57,47 @@ Error LineError(const std::filesystem::path& file,
           file.string() + ": line " + std::to_string(line) + ": " + what};
 }
 
-Expected<std::pair<FormatAssignment, std::vector<double>>> ParseLine(
-    std::string_view text, const ValueFunction& game) {
+struct LogLine {
+  FormatAssignment assignment;
+  std::optional<int> window;  // unset: all windows
+  std::vector<double> nll;
+};
+
+Expected<LogLine> ParseLine(std::string_view text, const ValueFunction& game) {
   const Json value = Json::parse(text, nullptr, false);
   if (!value.is_object() || !value.contains("options") ||
       !value["options"].is_string() || !value.contains("nll") ||
       !value["nll"].is_array()) {
     return Fail(ErrorCode::kDataLoss, "not an evaluation");
   }
-  FormatAssignment assignment;
+  LogLine line;
   for (const char digit : value["options"].get<std::string>()) {
     const int option = digit - '0';
     if (option < 0 || option >= game.num_options()) {
       return Fail(ErrorCode::kDataLoss,
                   "field 'options' names option " + std::to_string(option));
     }
-    assignment.push_back(option);
+    line.assignment.push_back(option);
   }
-  std::vector<double> nll;
+  const auto windows = static_cast<std::int64_t>(game.window_tokens().size());
+  if (value.contains("window")) {
+    const Json& window = value["window"];
+    if (!window.is_number_unsigned() || window.get<std::int64_t>() >= windows) {
+      return Fail(ErrorCode::kDataLoss, "field 'window' is out of range");
+    }
+    line.window = window.get<int>();
+  }
   for (const Json& item : value["nll"]) {
     if (!item.is_number() || !std::isfinite(item.get<double>())) {
       return Fail(ErrorCode::kDataLoss, "field 'nll' is not a list of numbers");
     }
-    nll.push_back(item.get<double>());
+    line.nll.push_back(item.get<double>());
   }
-  if (assignment.size() != static_cast<std::size_t>(game.num_units()) ||
-      nll.size() != game.window_tokens().size()) {
+  if (std::ssize(line.assignment) != game.num_units() ||
+      std::ssize(line.nll) != (line.window ? 1 : windows)) {
     return Fail(ErrorCode::kDataLoss, "wrong number of units or windows");
   }
-  return std::pair{std::move(assignment), std::move(nll)};
+  return line;
 }
 
 Expected<void> CheckKey(const std::filesystem::path& file,
@@ -181,7 +196,16 @@ Expected<std::int64_t> MemoisedGame::RecallFile(
       if (!parsed) {
         return tl::unexpected(LineError(file, line, parsed.error().message));
       }
-      recalled_ += known_.insert(std::move(*parsed)).second ? 1 : 0;
+      if (parsed->window) {
+        known_windows_[{*parsed->window, std::move(parsed->assignment)}] =
+            parsed->nll.front();
+      } else {
+        recalled_ += known_.emplace(std::move(parsed->assignment),
+                                    std::move(parsed->nll))
+                             .second
+                         ? 1
+                         : 0;
+      }
     }
     good_bytes += static_cast<std::int64_t>(end) + 1;
     rest.remove_prefix(end + 1);
@@ -232,6 +256,9 @@ Expected<void> MemoisedGame::EvaluateMissing(
       known_[batch[i]] = std::move((*values)[i].window_nll);
     }
     evaluations_ += static_cast<std::int64_t>(batch.size());
+    const std::span<const double> tokens = game_->window_tokens();
+    token_evaluations_ += static_cast<double>(batch.size()) *
+                          std::accumulate(tokens.begin(), tokens.end(), 0.0);
     if (log_) {
       Expected<void> written = log_->Append(lines);
       if (!written) return written;
@@ -264,6 +291,81 @@ Expected<std::vector<Evaluation>> MemoisedGame::Evaluate(
     results.push_back({MeanLoss(nll, game_->window_tokens()), nll});
   }
   return results;
+}
+
+const double* MemoisedGame::Find(const WindowQuestion& question) const {
+  const auto whole = known_.find(question.assignment);
+  if (whole != known_.end()) {
+    return &whole->second[static_cast<std::size_t>(question.window)];
+  }
+  const auto found =
+      known_windows_.find({question.window, question.assignment});
+  return found == known_windows_.end() ? nullptr : &found->second;
+}
+
+// In batches of whole windows, so that each shares its prefixes.
+Expected<void> MemoisedGame::AskMissing(
+    std::span<const WindowQuestion> missing) {
+  Progress progress("evaluating windows",
+                    static_cast<std::int64_t>(missing.size()));
+  std::size_t size = kFirstBatch;
+  while (!missing.empty()) {
+    std::size_t end = std::min(size, missing.size());
+    while (end < missing.size() &&
+           missing[end].window == missing[end - 1].window) {
+      ++end;
+    }
+    const auto batch = missing.first(end);
+    const auto start = std::chrono::steady_clock::now();
+    const Expected<std::vector<double>> sums = game_->EvaluateWindows(batch);
+    if (!sums) return tl::unexpected(sums.error());
+    std::string lines;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      const WindowQuestion& question = batch[i];
+      const Json line = {{"options", OptionsText(question.assignment)},
+                         {"window", question.window},
+                         {"nll", Json::array({(*sums)[i]})}};
+      lines += line.dump() + "\n";
+      known_windows_[{question.window, question.assignment}] = (*sums)[i];
+      token_evaluations_ +=
+          game_->window_tokens()[static_cast<std::size_t>(question.window)];
+    }
+    if (log_) {
+      Expected<void> written = log_->Append(lines);
+      if (!written) return written;
+    }
+    progress.Advance(static_cast<std::int64_t>(end));
+    const std::chrono::duration<double> taken =
+        std::chrono::steady_clock::now() - start;
+    size = std::max<std::size_t>(
+        1,
+        static_cast<std::size_t>(static_cast<double>(end) * kBatchSeconds /
+                                 std::max(taken.count(), 1e-3)));
+    missing = missing.subspan(end);
+  }
+  return {};
+}
+
+Expected<std::vector<double>> MemoisedGame::EvaluateWindows(
+    std::span<const WindowQuestion> questions) {
+  const auto key = [](const WindowQuestion& question) {
+    return std::tie(question.window, question.assignment);
+  };
+  std::vector<WindowQuestion> missing;
+  for (const WindowQuestion& question : questions) {
+    if (Find(question) == nullptr) missing.push_back(question);
+  }
+  std::ranges::sort(missing, {}, key);
+  const auto repeated = std::ranges::unique(missing, {}, key);
+  missing.erase(repeated.begin(), repeated.end());
+  const Expected<void> done = AskMissing(missing);
+  if (!done) return tl::unexpected(done.error());
+  std::vector<double> sums;
+  sums.reserve(questions.size());
+  for (const WindowQuestion& question : questions) {
+    sums.push_back(*Find(question));
+  }
+  return sums;
 }
 
 }  // namespace bitpact

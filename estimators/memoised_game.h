@@ -9,8 +9,10 @@
 // The file is text, one JSON value a line. The first line is the header of
 // every bitpact file plus the game's key (model, tokens, quantizer, formats,
 // units); each further line is {"options": "0110...", "nll": [a sum for each
-// window]}. Lines are appended and flushed to the disk batch by batch; a last
-// line that a crash cut short is dropped when the file is opened again.
+// window]}, or {"options": "0110...", "window": 3, "nll": [its sum]} where one
+// window alone was asked. Lines are appended and flushed to the disk batch by
+// batch; a last line that a crash cut short is dropped when the file is opened
+// again.
 
 #include <cstdint>
 #include <filesystem>
@@ -19,6 +21,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/error.h"
@@ -53,8 +56,16 @@ class MemoisedGame : public ValueFunction {
   [[nodiscard]] Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) override;
 
+  // Questions about windows of known assignments, and known questions, cost
+  // nothing.
+  [[nodiscard]] Expected<std::vector<double>> EvaluateWindows(
+      std::span<const WindowQuestion> questions) override;
+
   // Assignments evaluated by the inner game through this object.
   [[nodiscard]] std::int64_t evaluations() const { return evaluations_; }
+  // Predicted tokens that the inner game ran through this object, for whole
+  // assignments and for single windows: the cost that estimators report.
+  [[nodiscard]] double token_evaluations() const { return token_evaluations_; }
   // Assignments that were read from the file.
   [[nodiscard]] std::int64_t recalled() const { return recalled_; }
 
@@ -65,12 +76,17 @@ class MemoisedGame : public ValueFunction {
       const std::filesystem::path& file,
       const std::map<std::string, std::string>& key);
   Expected<void> EvaluateMissing(std::span<const FormatAssignment> missing);
+  Expected<void> AskMissing(std::span<const WindowQuestion> missing);
+  // The sum, where it is known.
+  [[nodiscard]] const double* Find(const WindowQuestion& question) const;
 
   ValueFunction* game_;
   std::map<FormatAssignment, std::vector<double>> known_;
+  std::map<std::pair<int, FormatAssignment>, double> known_windows_;
   std::unique_ptr<LogFile> log_;
   std::int64_t evaluations_ = 0;
   std::int64_t recalled_ = 0;
+  double token_evaluations_ = 0.0;
 };
 
 }  // namespace bitpact

@@ -17,10 +17,10 @@ namespace bitpact {
 // in which assignment order[i] differs from order[i - 1]; num_layers when
 // equal.
 struct ModelGame::Walk {
-  std::span<const FormatAssignment> assignments;
+  std::vector<const FormatAssignment*> assignments;
   std::vector<std::size_t> order;
   std::vector<int> first_layer;
-  std::span<Evaluation> results;
+  std::int64_t blocks = 0;  // that a window runs
 };
 
 // What one thread keeps: the activations that enter each block.
@@ -175,9 +175,9 @@ std::int64_t ModelGame::activation_bytes() const {
          static_cast<std::int64_t>(sizeof(float));
 }
 
-void ModelGame::RunWindow(const Walk& walk,
-                          std::size_t window,
-                          Lane& lane) const {
+std::vector<double> ModelGame::RunWindow(const Walk& walk,
+                                         std::size_t window,
+                                         Lane& lane) const {
   const TokenWindow& text = tokens_->windows[window];
   const auto layers = static_cast<std::size_t>(model_->config().num_layers);
   // The last token is only predicted.
@@ -188,9 +188,10 @@ void ModelGame::RunWindow(const Walk& walk,
   for (std::vector<float>& hidden : lane.hidden) hidden.resize(values);
   lane.nll.resize(run.size());
   lane.transformer.Embed(run, lane.hidden[0]);
+  std::vector<double> sums(walk.order.size());
   double sum = 0.0;
   for (std::size_t i = 0; i < walk.order.size(); ++i) {
-    const FormatAssignment& assignment = walk.assignments[walk.order[i]];
+    const FormatAssignment& assignment = *walk.assignments[walk.order[i]];
     const auto first = static_cast<std::size_t>(walk.first_layer[i]);
     for (std::size_t u = 0; u < unit_weights_.size(); ++u) {
       if (unit_layer_[u] < walk.first_layer[i]) continue;
@@ -218,12 +219,13 @@ void ModelGame::RunWindow(const Walk& walk,
         sum += lane.nll[t];
       }
     }
-    walk.results[walk.order[i]].window_nll[window] = sum;
+    sums[walk.order[i]] = sum;
   }
+  return sums;
 }
 
-Expected<std::vector<Evaluation>> ModelGame::Evaluate(
-    std::span<const FormatAssignment> assignments) {
+ModelGame::Walk ModelGame::MakeWalk(
+    std::vector<const FormatAssignment*> asked) const {
   // Units sorted by layer, so that comparing assignments in this order finds
   // the first block that differs.
   std::vector<std::size_t> by_layer(unit_layer_.size());
@@ -231,50 +233,102 @@ Expected<std::vector<Evaluation>> ModelGame::Evaluate(
   std::stable_sort(by_layer.begin(), by_layer.end(), [&](auto a, auto b) {
     return unit_layer_[a] < unit_layer_[b];
   });
-  std::vector<Evaluation> results(assignments.size());
-  Walk walk{assignments, {}, {}, results};
-  walk.order.resize(assignments.size());
+  Walk walk;
+  walk.assignments = std::move(asked);
+  walk.order.resize(walk.assignments.size());
   std::iota(walk.order.begin(), walk.order.end(), 0U);
+  const auto at = [&](std::size_t i) -> const FormatAssignment& {
+    return *walk.assignments[i];
+  };
   std::sort(walk.order.begin(), walk.order.end(), [&](auto a, auto b) {
     for (const std::size_t u : by_layer) {
-      if (assignments[a][u] != assignments[b][u]) {
-        return assignments[a][u] < assignments[b][u];
-      }
+      if (at(a)[u] != at(b)[u]) return at(a)[u] < at(b)[u];
     }
     return a < b;
   });
   const int layers = model_->config().num_layers;
-  std::int64_t blocks = 0;
   for (std::size_t i = 0; i < walk.order.size(); ++i) {
-    BITPACT_CHECK(assignments[walk.order[i]].size() == unit_layer_.size(),
+    BITPACT_CHECK(at(walk.order[i]).size() == unit_layer_.size(),
                   "one option a unit");
     int first = i == 0 ? 0 : layers;
     for (std::size_t k = 0; i > 0 && k < by_layer.size(); ++k) {
       const std::size_t u = by_layer[k];
-      if (assignments[walk.order[i]][u] != assignments[walk.order[i - 1]][u]) {
+      if (at(walk.order[i])[u] != at(walk.order[i - 1])[u]) {
         first = unit_layer_[u];
         break;
       }
     }
     walk.first_layer.push_back(first);
-    blocks += layers - first;
+    walk.blocks += layers - first;
   }
-  const auto windows = static_cast<std::int64_t>(tokens_->windows.size());
-  blocks_run_ += blocks * windows;
-  blocks_asked_ +=
-      static_cast<std::int64_t>(assignments.size()) * layers * windows;
-  for (Evaluation& result : results) {
-    result.window_nll.resize(tokens_->windows.size());
+  return walk;
+}
+
+std::vector<std::vector<double>> ModelGame::RunWalks(
+    std::span<const Walk* const> walks, std::span<const std::size_t> windows) {
+  for (const Walk* walk : walks) {
+    blocks_run_ += walk->blocks;
+    blocks_asked_ += std::ssize(walk->order) * model_->config().num_layers;
   }
+  std::vector<std::vector<double>> sums(walks.size());
   std::vector<std::unique_ptr<Lane>> lanes(
       static_cast<std::size_t>(ThreadCount()));
-  ParallelFor(windows, [&](std::int64_t window, int worker) {
+  ParallelFor(std::ssize(walks), [&](std::int64_t index, int worker) {
     auto& lane = lanes[static_cast<std::size_t>(worker)];
     if (!lane) lane = std::make_unique<Lane>(*model_);
-    RunWindow(walk, static_cast<std::size_t>(window), *lane);
+    const auto i = static_cast<std::size_t>(index);
+    sums[i] = RunWindow(*walks[i], windows[i], *lane);
   });
-  for (Evaluation& result : results) {
-    result.loss = MeanLoss(result.window_nll, window_tokens_);
+  return sums;
+}
+
+Expected<std::vector<Evaluation>> ModelGame::Evaluate(
+    std::span<const FormatAssignment> assignments) {
+  std::vector<const FormatAssignment*> asked;
+  for (const FormatAssignment& assignment : assignments) {
+    asked.push_back(&assignment);
+  }
+  const Walk walk = MakeWalk(std::move(asked));
+  std::vector<std::size_t> windows(window_tokens_.size());
+  std::iota(windows.begin(), windows.end(), 0U);
+  const std::vector<const Walk*> walks(windows.size(), &walk);
+  const std::vector<std::vector<double>> sums = RunWalks(walks, windows);
+  std::vector<Evaluation> results(assignments.size());
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    for (const std::size_t w : windows) {
+      results[i].window_nll.push_back(sums[w][i]);
+    }
+    results[i].loss = MeanLoss(results[i].window_nll, window_tokens_);
+  }
+  return results;
+}
+
+Expected<std::vector<double>> ModelGame::EvaluateWindows(
+    std::span<const WindowQuestion> questions) {
+  std::vector<std::vector<std::size_t>> by_window(window_tokens_.size());
+  for (std::size_t i = 0; i < questions.size(); ++i) {
+    by_window[static_cast<std::size_t>(questions[i].window)].push_back(i);
+  }
+  std::vector<std::size_t> windows;
+  std::vector<Walk> walks;
+  for (std::size_t w = 0; w < by_window.size(); ++w) {
+    if (by_window[w].empty()) continue;
+    std::vector<const FormatAssignment*> asked;
+    for (const std::size_t i : by_window[w]) {
+      asked.push_back(&questions[i].assignment);
+    }
+    windows.push_back(w);
+    walks.push_back(MakeWalk(std::move(asked)));
+  }
+  std::vector<const Walk*> pointers;
+  for (const Walk& walk : walks) pointers.push_back(&walk);
+  const std::vector<std::vector<double>> sums = RunWalks(pointers, windows);
+  std::vector<double> results(questions.size());
+  for (std::size_t k = 0; k < windows.size(); ++k) {
+    const std::vector<std::size_t>& places = by_window[windows[k]];
+    for (std::size_t j = 0; j < places.size(); ++j) {
+      results[places[j]] = sums[k][j];
+    }
   }
   return results;
 }

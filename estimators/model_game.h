@@ -59,6 +59,10 @@ class ModelGame : public ValueFunction {
   }
   [[nodiscard]] Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) override;
+  // Runs only the windows that are asked for; the questions of a window share
+  // their prefixes.
+  [[nodiscard]] Expected<std::vector<double>> EvaluateWindows(
+      std::span<const WindowQuestion> questions) override;
 
   // Memory of the activations that one thread keeps.
   [[nodiscard]] std::int64_t activation_bytes() const;
@@ -81,7 +85,15 @@ class ModelGame : public ValueFunction {
                                   std::span<const float> hessian);
   struct Walk;
   struct Lane;
-  void RunWindow(const Walk& walk, std::size_t window, Lane& lane) const;
+  // Sorts the assignments into walking order.
+  [[nodiscard]] Walk MakeWalk(std::vector<const FormatAssignment*> asked) const;
+  // One sum of nll an assignment of the walk, in the order asked.
+  [[nodiscard]] std::vector<double> RunWindow(const Walk& walk,
+                                              std::size_t window,
+                                              Lane& lane) const;
+  // Runs walks[i] on window windows[i], spread over threads.
+  std::vector<std::vector<double>> RunWalks(
+      std::span<const Walk* const> walks, std::span<const std::size_t> windows);
 
   const Model* model_;
   const TokenSet* tokens_;

@@ -31,6 +31,12 @@ struct Evaluation {
   std::vector<double> window_nll;
 };
 
+// One assignment on one calibration window.
+struct WindowQuestion {
+  int window = 0;  // index into window_tokens()
+  FormatAssignment assignment;
+};
+
 class ValueFunction {
  public:
   virtual ~ValueFunction() = default;
@@ -46,6 +52,15 @@ class ValueFunction {
   // (programmer's contract).
   [[nodiscard]] virtual Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) = 0;
+
+  // For designs that ask every window something else (a pair of orders of its
+  // own for each document): the sum of nll over the predicted tokens of the
+  // question's window, in nats, one a question. The same bits as the entry of
+  // window_nll that Evaluate gives. The default evaluates whole assignments and
+  // picks; games that can run a window alone override it and pay only for what
+  // is asked.
+  [[nodiscard]] virtual Expected<std::vector<double>> EvaluateWindows(
+      std::span<const WindowQuestion> questions);
 };
 
 // loss from the windows' sums.

@@ -85,6 +85,32 @@ TEST_F(MemoisedGameTest, ALaterRunContinuesFromTheFile) {
   EXPECT_EQ((*values)[0].window_nll[0], (1.0 / 3.0 + 5.0) * 5.0);
 }
 
+TEST_F(MemoisedGameTest, AsksEachWindowOnceAndKeepsItInTheFile) {
+  Fill();
+  const std::vector<WindowQuestion> asked = {
+      {1, {0, 1, 0}}, {0, {1, 0, 1}}, {1, {0, 1, 0}}, {0, {0, 1, 1}}};
+  std::vector<double> first;
+  {
+    MemoisedGame memo(game_);
+    ASSERT_TRUE(memo.AttachFile(file_, key_));
+    const int before = game_.evaluations;
+    const auto sums = memo.EvaluateWindows(asked);
+    ASSERT_TRUE(sums);
+    first = *sums;
+    // {1, 0, 1} is in the file as a whole; the toy game runs whole assignments.
+    EXPECT_EQ(game_.evaluations, before + 2);
+    EXPECT_EQ(memo.token_evaluations(), 7.0 + 5.0);
+    EXPECT_EQ(first[0], (1.0 / 3.0 + 2.0) * 7.0);
+    EXPECT_EQ(first[1], (1.0 / 3.0 + 5.0) * 5.0);
+    EXPECT_EQ(first[2], first[0]);
+  }
+  MemoisedGame later(game_);
+  ASSERT_TRUE(later.AttachFile(file_, key_));
+  EXPECT_EQ(later.recalled(), 3);
+  EXPECT_EQ(*later.EvaluateWindows(asked), first);
+  EXPECT_EQ(later.token_evaluations(), 0.0);
+}
+
 TEST_F(MemoisedGameTest, ALineCutShortByACrashIsDropped) {
   Fill();
   const std::string whole = Read(file_);
@@ -120,6 +146,8 @@ TEST_F(MemoisedGameTest, DamageInTheMiddleIsDataLossWithTheLine) {
         std::string("{\"options\":\"101\",\"nll\":[1]}\n"),
         std::string("{\"options\":\"1011\",\"nll\":[1,2]}\n"),
         std::string("{\"options\":\"101\",\"nll\":[1,\"2\"]}\n"),
+        std::string("{\"options\":\"101\",\"window\":2,\"nll\":[1]}\n"),
+        std::string("{\"options\":\"101\",\"window\":0,\"nll\":[1,2]}\n"),
         std::string("[]\n"),
         std::string("rubbish\n")}) {
     Write(whole + broken);

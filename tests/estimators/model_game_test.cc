@@ -115,6 +115,22 @@ TEST_F(ModelGameTest, RunsOnlyBlocksBehindTheFirstDifference) {
   EXPECT_EQ(game->blocks_asked(), 4 * 3 * 5);
 }
 
+TEST_F(ModelGameTest, AWindowAloneHasTheBitsOfTheWholeAndCostsOnlyItself) {
+  const auto game = Play(MakeUnits(model_, Granularity::kBlock));
+  const std::vector<WindowQuestion> asked = {
+      {4, {0, 1, 0}}, {1, {0, 0, 1}}, {4, {0, 1, 2}}, {4, {0, 1, 0}}};
+  const auto sums = game->EvaluateWindows(asked);
+  ASSERT_TRUE(sums);
+  // Window 4: 3 blocks, 1, 0; window 1: 3.
+  EXPECT_EQ(game->blocks_run(), 4 + 3);
+  for (std::size_t i = 0; i < asked.size(); ++i) {
+    const auto whole = game->Evaluate(std::span(&asked[i].assignment, 1));
+    EXPECT_EQ(
+        (*sums)[i],
+        whole->front().window_nll[static_cast<std::size_t>(asked[i].window)]);
+  }
+}
+
 TEST_F(ModelGameTest, MatricesThatNoUnitNamesStayInFullPrecision) {
   std::vector<Unit> units = MakeUnits(model_, Granularity::kMatrix);
   units.resize(1);
