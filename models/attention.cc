@@ -87,6 +87,19 @@ void RotaryTable::Reserve(std::int64_t tokens) {
 void RotaryTable::Rotate(std::span<float> x,
                          std::int64_t tokens,
                          int heads) const {
+  Turn(x, tokens, heads, 1.0F);
+}
+
+void RotaryTable::RotateBack(std::span<float> x,
+                             std::int64_t tokens,
+                             int heads) const {
+  Turn(x, tokens, heads, -1.0F);
+}
+
+void RotaryTable::Turn(std::span<float> x,
+                       std::int64_t tokens,
+                       int heads,
+                       float direction) const {
   const std::int64_t half = head_dim_ / 2;
   BITPACT_CHECK(std::ssize(x) == tokens * heads * head_dim_,
                 "x is [tokens, heads * head_dim]");
@@ -99,8 +112,9 @@ void RotaryTable::Rotate(std::span<float> x,
       for (std::int64_t i = 0; i < half; ++i) {
         const float a = vector[i];
         const float b = vector[i + half];
-        vector[i] = a * cosine[i] - b * sine[i];
-        vector[i + half] = b * cosine[i] + a * sine[i];
+        const float s = direction * sine[i];
+        vector[i] = a * cosine[i] - b * s;
+        vector[i + half] = b * cosine[i] + a * s;
       }
       vector += head_dim_;
     }

@@ -31,8 +31,15 @@ class RotaryTable {
   //   a' = a cos - b sin, b' = b cos + a sin, a and b the halves.
   // x: [tokens, heads * head_dim], tokens <= the reserved ones.
   void Rotate(std::span<float> x, std::int64_t tokens, int heads) const;
+  // The way back, which is also the gradient's: turns by minus the angle.
+  void RotateBack(std::span<float> x, std::int64_t tokens, int heads) const;
 
  private:
+  // direction: 1 or -1, of the angle.
+  void Turn(std::span<float> x,
+            std::int64_t tokens,
+            int heads,
+            float direction) const;
   int head_dim_;
   double theta_;
   std::vector<float> cosines_;  // [positions, head_dim / 2]
