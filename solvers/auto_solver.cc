@@ -188,7 +188,7 @@ Expected<SolveResult> AutoSolver::Solve(const AllocationProblem& problem,
     choice = "enumerate, since few enough combinations";
     result = EnumerateSolver().Solve(problem, options);
   } else if (reduced.pairs.has_factors() ||
-             reduced.NumVariables() > BranchAndBoundSolver::kMostBinaries) {
+             !BranchAndBoundSolver::IsSmallEnough(reduced)) {
     choice = reduced.pairs.has_factors()
                  ? "relax-round, then the rest, since pairs are low-rank"
                  : "relax-round, then the rest, since too large for a matrix";

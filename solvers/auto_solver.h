@@ -6,10 +6,10 @@
 // what and why.
 //
 // * At most 2^20 combinations (20 two-way units): `enumerate`.
-// * Up to BranchAndBoundSolver::kMostBinaries: `branch-and-bound`, which
-// anneals
-//   for its incumbent; above 100 binaries a full run of `anneal` goes first,
-//   within a quarter of the time limit, and is its warm start.
+// * Up to BranchAndBoundSolver::kMostBinaries binaries in kMostCoordinates
+//   coordinates: `branch-and-bound`, which anneals for its incumbent; above
+//   100 binaries a full run of `anneal` goes first, within a quarter of the
+//   time limit, and is its warm start.
 // * Larger, or pairs kept as factors (solvers/pair_matrix.h): `relax-round`;
 //   what reduced costs leave open against its plan is annealed, and what the
 //   better plan leaves then goes to `branch-and-bound`, up to 700 binaries.
@@ -28,7 +28,7 @@ class AutoSolver final : public Solver {
   static constexpr int kAnnealFirstAbove = 100;
 
   [[nodiscard]] std::string_view name() const override { return "auto"; }
-  // `exact` holds up to BranchAndBoundSolver::kMostBinaries.
+  // `exact` holds as far as branch-and-bound takes the problem.
   [[nodiscard]] SolverCapabilities capabilities() const override;
   [[nodiscard]] Expected<SolveResult> Solve(
       const AllocationProblem& problem, const SolveOptions& options) override;

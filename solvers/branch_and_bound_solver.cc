@@ -26,7 +26,6 @@ namespace bitpact {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr ConvexRelaxation::Effort kRootEffort{.rounds = 200, .patience = 10};
 constexpr ConvexRelaxation::Effort kNodeEffort{.rounds = 6, .patience = 1};
 constexpr int kMostRootPasses = 12;
 // A pass at the root is repeated while it closes at least this share.
@@ -144,7 +143,9 @@ class BranchAndBound {
     ConvexRelaxation relaxation(model);
     RelaxationNode root = relaxation.Root();
     root.multipliers = multipliers;
-    const bool is_open = relaxation.Tighten(root, Cutoff(), kRootEffort);
+    const ConvexRelaxation::Effort effort{
+        .rounds = 200, .patience = 10, .clock = &clock_};
+    const bool is_open = relaxation.Tighten(root, Cutoff(), effort);
     CountNode();
     iterations_ += relaxation.steps();
     bound = root.bound;
@@ -172,7 +173,7 @@ class BranchAndBound {
                   double& bound) {
     for (int pass = 0; pass < kMostRootPasses; ++pass) {
       const std::size_t open_before = NumOpen(domain_);
-      model = MakeConvexModel(reduced_, domain_, shift, multipliers);
+      model = MakeConvexModel(reduced_, domain_, shift, multipliers, &clock_);
       if (model.groups.empty()) {
         recorder_.Offer(reduced_.Expand(model.fixed));
         return false;
@@ -310,7 +311,30 @@ class BranchAndBound {
   std::string detail_;
 };
 
+Expected<void> CheckSize(const ReducedProblem& reduced) {
+  const int binaries = reduced.NumVariables();
+  if (binaries > BranchAndBoundSolver::kMostBinaries) {
+    return Fail(ErrorCode::kUnsupported,
+                "branch-and-bound: " + std::to_string(binaries) +
+                    " binaries; the most is " +
+                    std::to_string(BranchAndBoundSolver::kMostBinaries));
+  }
+  if (BranchAndBoundSolver::IsSmallEnough(reduced)) return {};
+  return Fail(ErrorCode::kUnsupported,
+              "branch-and-bound: " + std::to_string(binaries) +
+                  " binaries in " + std::to_string(CountCoordinates(reduced)) +
+                  " coordinates; the most is " +
+                  std::to_string(BranchAndBoundSolver::kMostCoordinates));
+}
+
 }  // namespace
+
+bool BranchAndBoundSolver::IsSmallEnough(const ReducedProblem& reduced) {
+  const int binaries = reduced.NumVariables();
+  return binaries <= kMostCoordinates ||
+         (binaries <= kMostBinaries &&
+          CountCoordinates(reduced) <= kMostCoordinates);
+}
 
 SolverCapabilities BranchAndBoundSolver::capabilities() const {
   return {.exact = true,
@@ -332,11 +356,8 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
   ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
-  if (reduced.NumVariables() > kMostBinaries) {
-    return Fail(ErrorCode::kUnsupported,
-                "branch-and-bound: " + std::to_string(reduced.NumVariables()) +
-                    " binaries; the most is " + std::to_string(kMostBinaries));
-  }
+  const Expected<void> fits = CheckSize(reduced);
+  if (!fits) return tl::unexpected(fits.error());
   reduced.pairs.Expand();
   // One-hot problems are annealed when the root has closed most of them.
   if (reduced.NumGroups() > 0 && IsTwoWayModel(reduced) &&

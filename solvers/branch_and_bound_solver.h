@@ -28,15 +28,19 @@
 
 #include <string_view>
 
+#include "solvers/reduced_problem.h"
 #include "solvers/solver.h"
 
 namespace bitpact {
 
 class BranchAndBoundSolver final : public Solver {
  public:
-  // Eigenvalues of a dense matrix of this size take some ten seconds, during
-  // which nobody looks at the clock.
-  static constexpr int kMostBinaries = 2048;
+  // The pairs of so many binaries are a matrix of 128 MiB, and the coordinates
+  // of a convex model (solvers/convex_model.h; one a bit ladder, otherwise one
+  // a binary) are factorized, in a second at this size, between two looks at
+  // the clock. Beyond either: kUnsupported.
+  static constexpr int kMostBinaries = 4096;
+  static constexpr int kMostCoordinates = 2048;
 
   // kNothing leaves out the annealer and every other heuristic, so that the
   // proof stands alone: what the tests need, nobody else.
@@ -46,6 +50,9 @@ class BranchAndBoundSolver final : public Solver {
   [[nodiscard]] std::string_view name() const override {
     return "branch-and-bound";
   }
+  // Whether Solve takes it. O(n^2) for n binaries.
+  [[nodiscard]] static bool IsSmallEnough(const ReducedProblem& reduced);
+
   [[nodiscard]] SolverCapabilities capabilities() const override;
   [[nodiscard]] Expected<SolveResult> Solve(
       const AllocationProblem& problem, const SolveOptions& options) override;

@@ -10,6 +10,7 @@
 #include "Eigen/Dense"
 #include "core/check.h"
 #include "solvers/convex_shift.h"
+#include "solvers/least_eigenvalue.h"
 
 namespace bitpact {
 namespace {
@@ -21,6 +22,12 @@ constexpr double kRounding = 1e-12;
 // Rows of one group that differ from multiples of each other by less, relative
 // to their norm, become one coordinate.
 constexpr double kLadderTolerance = 1e-13;
+// Up to so many coordinates all eigenvalues are found in well under a tenth of
+// a second.
+constexpr Eigen::Index kMostEigenvalues = 256;
+// First step of what a factorization asks for on top of the estimate, relative
+// to the matrix.
+constexpr double kMendStep = 1e-9;
 
 // Everything but coordinates and shift: what the domain leaves, compressed.
 // `pairs` becomes the pairs of its variables, n x n.
@@ -87,12 +94,10 @@ ConvexModel Compress(const ReducedProblem& problem,
 }
 
 // Numbers u with (row of v) = u * (row of the pivot) for all variables v of a
-// group; empty when there are none.
-std::vector<double> LadderOf(const Matrix& pairs,
-                             const ConvexModel::Group& group,
+// group, whose rows are the columns of `rows`; empty when there are none.
+std::vector<double> LadderOf(const Eigen::Ref<const Matrix>& rows,
                              Eigen::Index& pivot) {
-  const Eigen::Index count = group.NumChoices() - 1;
-  const auto rows = pairs.middleCols(group.first, count);
+  const Eigen::Index count = rows.cols();
   const double norm = rows.colwise().norm().maxCoeff(&pivot);
   std::vector<double> ladder(static_cast<std::size_t>(count), 1.0);
   if (count == 1) return ladder;
@@ -117,7 +122,8 @@ std::vector<CoordinateBlock> MakeCoordinates(const Matrix& pairs,
   for (const ConvexModel::Group& group : model.groups) {
     const auto first = static_cast<Eigen::Index>(source.size());
     Eigen::Index pivot = 0;
-    const std::vector<double> ladder = LadderOf(pairs, group, pivot);
+    const std::vector<double> ladder =
+        LadderOf(pairs.middleCols(group.first, group.NumChoices() - 1), pivot);
     for (int c = 0; c + 1 < group.NumChoices(); ++c) {
       if (ladder.empty() || c == 0) {
         source.push_back(group.first + (ladder.empty() ? c : pivot));
@@ -171,20 +177,32 @@ std::vector<ShiftGroup> MakeShiftGroups(const ConvexModel& model,
   return groups;
 }
 
-// Adds to the diagonal what is missing for positive semidefinite, including
-// what rounding may hide.
+// Moves the shift to the border of the semidefinite cone along its own
+// diagonal: adds what is missing, including what rounding may hide, or takes
+// back what is not needed. By all eigenvalues while these are quick, otherwise
+// by an estimate and the factorization that tells whether it was enough.
 void MendShift(const Matrix& k, Matrix& shift) {
   const Eigen::Index m = k.rows();
   Vector scale = shift.diagonal().cwiseAbs();
   const double largest = std::max(scale.maxCoeff(), 1e-300);
   scale = scale.cwiseMax(1e-6 * largest);
   const Vector root = scale.cwiseSqrt().cwiseInverse();
-  const Matrix balanced = root.asDiagonal() * (k + shift) * root.asDiagonal();
+  Matrix balanced = root.asDiagonal() * (k + shift) * root.asDiagonal();
   const double norm = balanced.cwiseAbs().rowwise().sum().maxCoeff();
-  const double slack = 4.0 * std::numeric_limits<double>::epsilon() *
-                       static_cast<double>(m) * norm;
-  const double missing = slack - LeastEigenvalue(balanced);
-  if (missing > 0.0) shift.diagonal() += missing * scale;
+  const double slack = CholeskyMargin(m, norm);
+  if (m <= kMostEigenvalues) {
+    const double missing = slack - LeastEigenvalue(balanced);
+    shift.diagonal() += missing * scale;
+    return;
+  }
+  double missing = 2.0 * slack - EstimateLeastEigenvalue(balanced);
+  balanced.diagonal().array() += missing;
+  for (double step = kMendStep * norm; !IsSafelyDefinite(balanced, slack);
+       step *= 4.0) {
+    balanced.diagonal().array() += step;
+    missing += step;
+  }
+  shift.diagonal() += missing * scale;
 }
 
 }  // namespace
@@ -216,10 +234,30 @@ Domain FullDomain(const ReducedProblem& problem) {
   return domain;
 }
 
+int CountCoordinates(const ReducedProblem& problem) {
+  int coordinates = 0;
+  Matrix rows;
+  for (const ReducedGroup& group : problem.groups) {
+    const int count = group.NumChoices() - 1;
+    rows.setZero(problem.NumVariables(), count);
+    for (int c = 0; c < count; ++c) {
+      problem.pairs.ForEachInRow(
+          group.first + c, [&](int v, double value) { rows(v, c) = value; });
+    }
+    Eigen::Index pivot = 0;
+    coordinates += LadderOf(rows, pivot).empty() ? count : 1;
+  }
+  return coordinates;
+}
+
 ConvexModel MakeConvexModel(const ReducedProblem& problem,
                             const Domain& domain,
                             Shift shift,
-                            std::span<const double> multipliers) {
+                            std::span<const double> multipliers,
+                            const SolveClock* clock) {
+  const auto is_late = [clock] {
+    return clock != nullptr && clock->Reached(-1) != Limit::kNone;
+  };
   Matrix pairs;
   ConvexModel model = Compress(problem, domain, pairs);
   const Eigen::Index n = model.NumVariables();
@@ -237,9 +275,10 @@ ConvexModel MakeConvexModel(const ReducedProblem& problem,
   } else if (shift == Shift::kScaled) {
     d = ScaledShift(k, blocks);
   } else if (shift == Shift::kLeastTrace) {
-    d = LeastTraceShift(k, blocks);
+    d = LeastTraceShift(k, blocks, is_late);
   } else {
-    d = SemidefiniteShift(k, MakeShiftGroups(model, multipliers)).asDiagonal();
+    d = SemidefiniteShift(k, MakeShiftGroups(model, multipliers), is_late)
+            .asDiagonal();
   }
   MendShift(k, d);
   k += d;
@@ -248,7 +287,7 @@ ConvexModel MakeConvexModel(const ReducedProblem& problem,
     const Eigen::Index at = model.coordinate[i];
     const double moved = 0.5 * model.factor[i] * model.factor[i] * d(at, at);
     linear(v) -= moved;
-    magnitude += moved;
+    magnitude += std::abs(moved);
   }
   model.curvature.assign(k.data(), k.data() + k.size());
   model.rounding = kRounding * magnitude + missed;

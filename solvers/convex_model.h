@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "solvers/reduced_problem.h"
+#include "solvers/solve_clock.h"
 
 namespace bitpact {
 
@@ -100,13 +101,19 @@ struct ConvexModel {
                     std::span<double> gradient) const;
 };
 
+// Coordinates of the model of the whole problem. O(n^2), memory for the rows of
+// one group.
+[[nodiscard]] int CountCoordinates(const ReducedProblem& problem);
+
 // Needs at least one choice left in every group. `multipliers`: prices of the
-// resources for kSemidefinite, >= 0; empty means zero. O(m^3 + n^2) for n
-// variables in m coordinates.
+// resources for kSemidefinite, >= 0; empty means zero. `clock`, unless null:
+// once its limit is reached the shift is taken as it stands, valid and less
+// tight. O(m^3 + n^2) for n variables in m coordinates.
 [[nodiscard]] ConvexModel MakeConvexModel(const ReducedProblem& problem,
                                           const Domain& domain,
                                           Shift shift,
-                                          std::span<const double> multipliers);
+                                          std::span<const double> multipliers,
+                                          const SolveClock* clock = nullptr);
 
 }  // namespace bitpact
 

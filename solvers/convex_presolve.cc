@@ -13,7 +13,7 @@ namespace bitpact {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr ConvexRelaxation::Effort kEffort{.rounds = 200, .patience = 10};
+
 constexpr int kMostPasses = 12;
 // A pass is repeated while it closes at least this share.
 constexpr double kProgress = 0.05;
@@ -29,19 +29,22 @@ std::size_t CountOpen(const Domain& domain) {
 
 class Presolver {
  public:
-  Presolver(const ReducedProblem& problem, double cutoff)
+  Presolver(const ReducedProblem& problem,
+            double cutoff,
+            const SolveClock& clock)
       : problem_(problem),
         cutoff_(cutoff),
+        clock_(clock),
         domain_(FullDomain(problem)),
         multipliers_(problem.limits.size(), 0.0) {}
 
-  ConvexPresolve Run(const SolveClock& clock) {
+  ConvexPresolve Run() {
     result_.bound = -kInfinity;
     for (int pass = 0; pass < kMostPasses; ++pass) {
       const std::size_t before = CountOpen(domain_);
       if (!Pass()) return Closed();
       const std::size_t after = CountOpen(domain_);
-      if (clock.Reached(-1) != Limit::kNone || after == 0) break;
+      if (clock_.Reached(-1) != Limit::kNone || after == 0) break;
       if (static_cast<double>(before - after) <
           kProgress * static_cast<double>(before)) {
         break;
@@ -73,7 +76,8 @@ class Presolver {
 
   // One relaxation of the domain; false when no plan is left below the cutoff.
   std::pair<bool, double> Tighten(Shift shift) {
-    ConvexModel model = MakeConvexModel(problem_, domain_, shift, multipliers_);
+    ConvexModel model =
+        MakeConvexModel(problem_, domain_, shift, multipliers_, &clock_);
     if (model.groups.empty()) {
       result_.model = std::move(model);
       result_.point.clear();
@@ -82,7 +86,9 @@ class Presolver {
     ConvexRelaxation relaxation(model);
     RelaxationNode root = relaxation.Root();
     root.multipliers = multipliers_;
-    if (!relaxation.Tighten(root, cutoff_, kEffort)) {
+    const ConvexRelaxation::Effort effort{
+        .rounds = 200, .patience = 10, .clock = &clock_};
+    if (!relaxation.Tighten(root, cutoff_, effort)) {
       return {false, kInfinity};
     }
     result_.bound = std::max(result_.bound, root.bound);
@@ -102,6 +108,7 @@ class Presolver {
 
   const ReducedProblem& problem_;
   double cutoff_;
+  const SolveClock& clock_;
   Domain domain_;
   std::vector<double> multipliers_;
   Shift shift_ = Shift::kLeastTrace;
@@ -113,7 +120,7 @@ class Presolver {
 ConvexPresolve PresolveConvex(const ReducedProblem& problem,
                               double cutoff,
                               const SolveClock& clock) {
-  return Presolver(problem, cutoff).Run(clock);
+  return Presolver(problem, cutoff, clock).Run();
 }
 
 ReducedProblem CoreOf(const ConvexModel& model) {

@@ -330,6 +330,9 @@ bool ConvexRelaxation::Tighten(RelaxationNode& node,
     } else if (is_slow && ++slow_rounds >= effort.patience) {
       break;
     }
+    if (effort.clock != nullptr && effort.clock->Reached(-1) != Limit::kNone) {
+      break;
+    }
     NewtonStep(lambda);
   }
   for (std::size_t v = 0; v < point_.size(); ++v) {

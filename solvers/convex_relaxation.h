@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "solvers/convex_model.h"
+#include "solvers/solve_clock.h"
 
 namespace bitpact {
 
@@ -54,6 +55,8 @@ class ConvexRelaxation {
   struct Effort {
     int rounds = 6;    // at most; one is O(n^2)
     int patience = 1;  // rounds of little gain that end it
+    // Unless null, its limit ends the rounds as well.
+    const SolveClock* clock = nullptr;
   };
   // Raises the bound, closes choices, improves the point. False: the node holds
   // no plan below `cutoff`.

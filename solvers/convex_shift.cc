@@ -179,7 +179,9 @@ Matrix ScaledShift(const Matrix& k, const Blocks& blocks) {
 // The dual of min <K, V'V> over V with V_b'V_b = I for every block: the block
 // of V that is best for the others is -G (G'G)^(-1/2) with G = V K_b, and
 // (G'G)^(1/2) its multiplier.
-Matrix LeastTraceShift(const Matrix& k, const Blocks& blocks) {
+Matrix LeastTraceShift(const Matrix& k,
+                       const Blocks& blocks,
+                       const IsLate& is_late) {
   const Eigen::Index m = k.rows();
   Matrix shift = Matrix::Zero(m, m);
   const double largest = k.rowwise().norm().maxCoeff();
@@ -202,7 +204,7 @@ Matrix LeastTraceShift(const Matrix& k, const Blocks& blocks) {
       moved = std::max(moved, (next - v.middleCols(first, size)).squaredNorm());
       v.middleCols(first, size) = next;
     }
-    if (moved < kTraceTolerance) break;
+    if (moved < kTraceTolerance || is_late()) break;
   }
   return shift;
 }
@@ -211,7 +213,8 @@ Matrix LeastTraceShift(const Matrix& k, const Blocks& blocks) {
 // is the standard deviation of the factors; the pairs pull it against the sum
 // of the other vectors.
 Vector SemidefiniteShift(const Matrix& k,
-                         const std::vector<ShiftGroup>& groups) {
+                         const std::vector<ShiftGroup>& groups,
+                         const IsLate& is_late) {
   const Eigen::Index m = k.rows();
   BITPACT_CHECK(static_cast<Eigen::Index>(groups.size()) == m, "one each");
   Matrix v = RandomVectors(m);
@@ -242,7 +245,7 @@ Vector SemidefiniteShift(const Matrix& k,
       moved = std::max(moved, (pull - v.col(i)).squaredNorm());
       v.col(i) = pull;
     }
-    if (moved < kMixingTolerance) break;
+    if (moved < kMixingTolerance || is_late()) break;
   }
   return shift;
 }

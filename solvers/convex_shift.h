@@ -27,8 +27,10 @@
 // The last two by the mixing method (Wang, Chang & Kolter 2017, low-rank
 // coordinate descent), least trace with orthonormal vectors inside a block.
 //
-// None is trusted: MakeConvexModel adds what is missing to the diagonal.
+// None is trusted: MakeConvexModel moves the diagonal to the border of the
+// semidefinite cone.
 
+#include <functional>
 #include <vector>
 
 #include "Eigen/Dense"
@@ -49,9 +51,14 @@ struct CoordinateBlock {
 [[nodiscard]] Eigen::MatrixXd ScaledShift(
     const Eigen::MatrixXd& k, const std::vector<CoordinateBlock>& blocks);
 
+// Asked after each sweep; true: the shift is wanted as it stands.
+using IsLate = std::function<bool()>;
+
 // Likewise. O(m^2.5) a sweep.
 [[nodiscard]] Eigen::MatrixXd LeastTraceShift(
-    const Eigen::MatrixXd& k, const std::vector<CoordinateBlock>& blocks);
+    const Eigen::MatrixXd& k,
+    const std::vector<CoordinateBlock>& blocks,
+    const IsLate& is_late);
 
 // The choices of one group as points of its coordinate and what they cost.
 struct ShiftGroup {
@@ -60,9 +67,12 @@ struct ShiftGroup {
   std::vector<double> cost;    // linear + prices, one a factor
 };
 
-// Diagonal of D, one entry a coordinate. `groups`: one a coordinate.
+// Diagonal of D, one entry a coordinate. `groups`: one a coordinate. O(m^2.5) a
+// sweep.
 [[nodiscard]] Eigen::VectorXd SemidefiniteShift(
-    const Eigen::MatrixXd& k, const std::vector<ShiftGroup>& groups);
+    const Eigen::MatrixXd& k,
+    const std::vector<ShiftGroup>& groups,
+    const IsLate& is_late);
 
 [[nodiscard]] double LeastEigenvalue(const Eigen::MatrixXd& matrix);
 

@@ -4,11 +4,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <span>
+#include <utility>
 
 #include "Eigen/Dense"
 #include "core/random.h"
+#include "solvers/least_eigenvalue.h"
 
 namespace bitpact {
 namespace {
@@ -18,11 +19,6 @@ using Matrix =
 using Vector = Eigen::VectorXd;
 using MatrixView = Eigen::Map<const Matrix>;
 
-// Up to this size all eigenvalues are cheaper than Lanczos.
-constexpr Eigen::Index kDense = 100;
-constexpr int kLanczosSteps = 60;
-constexpr Eigen::Index kLanczosCheck = 12;
-constexpr double kLanczosTolerance = 1e-3;
 constexpr int kBalancingRounds = 12;
 // On covariances of 224 variables a tenth of the rank that would be exact, and
 // ten sweeps, bound as well as rank 22 and 60 sweeps to 0.05%.
@@ -32,48 +28,6 @@ constexpr int kTraceSweeps = 10;
 MatrixView View(const TwoWayModel& model) {
   const Eigen::Index n = model.NumVariables();
   return {model.matrix.data(), n, n};
-}
-
-// At most the true least eigenvalue plus a small error; Lanczos with full
-// reorthogonalization, less its residual.
-double LeastEigenvalue(const Matrix& a) {
-  const Eigen::Index n = a.rows();
-  if (n <= kDense) {
-    const Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> solver(
-        a, Eigen::EigenvaluesOnly);
-    return solver.eigenvalues()(0);
-  }
-  const Eigen::Index steps = std::min<Eigen::Index>(kLanczosSteps, n - 1);
-  Eigen::MatrixXd basis(n, steps + 1);
-  Vector alpha(steps);
-  Vector beta(steps);
-  RandomStream stream(1, "solvers/lanczos");
-  for (Eigen::Index i = 0; i < n; ++i) basis(i, 0) = stream.Normal();
-  basis.col(0).normalize();
-  double least = 0.0;
-  for (Eigen::Index k = 0; k < steps; ++k) {
-    Vector w = a * basis.col(k);
-    alpha(k) = w.dot(basis.col(k));
-    for (int twice = 0; twice < 2; ++twice) {
-      const Vector parts = basis.leftCols(k + 1).transpose() * w;
-      w.noalias() -= basis.leftCols(k + 1) * parts;
-    }
-    beta(k) = w.norm();
-    const bool is_last = k + 1 == steps || beta(k) < 1e-12;
-    if (is_last || k % kLanczosCheck == kLanczosCheck - 1) {
-      Eigen::SelfAdjointEigenSolver<Eigen::MatrixXd> ritz;
-      ritz.computeFromTridiagonal(alpha.head(k + 1), beta.head(k));
-      least = ritz.eigenvalues()(0);
-      const double residual = beta(k) * std::abs(ritz.eigenvectors()(k, 0));
-      if (is_last || residual < kLanczosTolerance * std::abs(least)) {
-        return least - residual * residual /
-                           std::max(std::abs(least),
-                                    std::numeric_limits<double>::min());
-      }
-    }
-    basis.col(k + 1) = w / beta(k);
-  }
-  return least;
 }
 
 // s with equal row norms of diag(s)^-1/2 Q diag(s)^-1/2 (a symmetric
@@ -100,8 +54,7 @@ Vector BalancingScale(const MatrixView& q) {
 void MakeSafe(const MatrixView& q, const Vector& direction, Vector& d) {
   const Eigen::Index n = q.rows();
   const double norm = (q.cwiseAbs().rowwise().sum() + d.cwiseAbs()).maxCoeff();
-  const double margin = 4.0 * std::numeric_limits<double>::epsilon() *
-                        static_cast<double>(n) * norm;
+  const double margin = CholeskyMargin(n, norm);
   if (norm == 0.0) return;
   d.array() += 2.0 * margin;
   double step = 1e-6 * std::max(d.cwiseAbs().maxCoeff() / direction.maxCoeff(),
@@ -109,9 +62,7 @@ void MakeSafe(const MatrixView& q, const Vector& direction, Vector& d) {
   for (;;) {
     Eigen::MatrixXd shifted = q;
     shifted.diagonal() += d;
-    shifted.diagonal().array() -= margin;
-    const Eigen::LLT<Eigen::Ref<Eigen::MatrixXd>> factor(shifted);
-    if (factor.info() == Eigen::Success) return;
+    if (IsSafelyDefinite(std::move(shifted), margin)) return;
     d += step * direction;
     step *= 4.0;
   }
@@ -281,7 +232,7 @@ std::vector<double> FinishSemidefinite(const MatrixView& q, Vector d) {
   balanced.diagonal() += d;
   balanced = root.asDiagonal() * balanced * root.asDiagonal();
   // Both ways: what is not needed is taken back.
-  d -= LeastEigenvalue(balanced) * scale;
+  d -= EstimateLeastEigenvalue(balanced) * scale;
   MakeSafe(q, scale, d);
   return ToVector(d);
 }
@@ -294,7 +245,7 @@ std::vector<double> ScaledShift(const TwoWayModel& model) {
   const Vector scale = LeastTraceScale(q, BalancingScale(q));
   const Vector root = scale.cwiseSqrt().cwiseInverse();
   const Matrix balanced = root.asDiagonal() * q * root.asDiagonal();
-  Vector d = std::max(0.0, -LeastEigenvalue(balanced)) * scale;
+  Vector d = std::max(0.0, -EstimateLeastEigenvalue(balanced)) * scale;
   MakeSafe(q, scale, d);
   return ToVector(d);
 }

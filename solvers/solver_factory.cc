@@ -79,7 +79,7 @@ constexpr auto kSolvers = std::to_array<Row>({
      Construct<RelaxRoundSolver>,
      ""},
     {"branch-and-bound",
-     "convex relaxation and reduced costs, exact, up to 2,048 binaries",
+     "convex relaxation and reduced costs, exact, up to 4,096 binaries",
      Construct<BranchAndBoundSolver>,
      ""},
     {"lagrangian-qkp",

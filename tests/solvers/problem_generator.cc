@@ -162,6 +162,30 @@ class Evaluator {
   std::vector<double> pairs_;
 };
 
+// K of LadderProblem, units x units.
+std::vector<double> Interactions(const LadderSpec& spec, RandomStream& stream) {
+  const auto n = static_cast<std::size_t>(spec.units);
+  const std::size_t rank = n / 2 + 2;
+  std::vector<double> k(n * n, 0.0);
+  std::vector<double> factor(n * rank);
+  for (double& entry : factor) entry = stream.Normal();
+  const double scale = spec.ratio / static_cast<double>(n);
+  for (std::size_t u = 0; u < n; ++u) {
+    for (std::size_t w = u; w < n; ++w) {
+      double value = 0.0;
+      if (spec.is_convex) {
+        for (std::size_t r = 0; r < rank; ++r) {
+          value += factor[u * rank + r] * factor[w * rank + r];
+        }
+      } else if (u != w) {
+        value = 3.0 * stream.Normal();
+      }
+      k[u * n + w] = k[w * n + u] = scale * value;
+    }
+  }
+  return k;
+}
+
 }  // namespace
 
 AllocationProblem RandomProblem(const RandomProblemSpec& spec,
@@ -264,6 +288,51 @@ AllocationProblem CoopProblem(const CoopSpec& spec, std::uint64_t seed) {
   return problem;
 }
 
+AllocationProblem LadderProblem(const LadderSpec& spec, std::uint64_t seed) {
+  RandomStream stream(seed, "tests/ladder_problem");
+  const auto n = static_cast<std::size_t>(spec.units);
+  const std::vector<double> k = Interactions(spec, stream);
+  AllocationProblem problem;
+  problem.resources.push_back({"bytes", 0});
+  std::vector<double> strength;  // 2^-o, one a variable
+  for (std::size_t u = 0; u < n; ++u) {
+    ProblemUnit unit{"unit" + std::to_string(u), {}};
+    const double damage = std::exp(0.8 * stream.Normal());
+    const std::int64_t size = 4 + stream.UniformInt(40);
+    for (int o = 0; o < spec.options[u % spec.options.size()]; ++o) {
+      strength.push_back(std::exp2(-o));
+      const double noise = 1.0 + spec.cost_noise * stream.Normal();
+      const double share = strength.back() * strength.back();
+      unit.options.push_back({"option" + std::to_string(o),
+                              share * (damage * noise + k[u * n + u]),
+                              {size * (o + 2)}});
+    }
+    problem.units.push_back(std::move(unit));
+  }
+  const std::vector<int> first = problem.FirstVariables();
+  const auto reach = spec.reach > 0 ? static_cast<std::size_t>(spec.reach) : n;
+  for (std::size_t u = 0; u < n; ++u) {
+    for (std::size_t w = u + 1; w < std::min(n, u + reach + 1); ++w) {
+      for (int i = first[u]; i < first[u + 1]; ++i) {
+        for (int j = first[w]; j < first[w + 1]; ++j) {
+          const double noise = 1.0 + spec.pair_noise * stream.Normal();
+          problem.pairs.Add(i,
+                            j,
+                            2.0 * k[u * n + w] * noise *
+                                strength[static_cast<std::size_t>(i)] *
+                                strength[static_cast<std::size_t>(j)]);
+        }
+      }
+    }
+  }
+  const SizeRange range = ComputeSizeRange(problem, 0);
+  problem.resources[0].limit =
+      range.least +
+      static_cast<std::int64_t>(
+          spec.tightness * static_cast<double>(range.greatest - range.least));
+  return problem;
+}
+
 BruteForceAnswer SolveByBruteForce(const AllocationProblem& problem) {
   const Evaluator evaluate(problem);
   BruteForceAnswer answer;
@@ -292,6 +361,14 @@ std::vector<double> FeasibleObjectives(const AllocationProblem& problem) {
   } while (Next(problem, plan));
   std::sort(objectives.begin(), objectives.end());
   return objectives;
+}
+
+std::string Describe(const LadderSpec& spec, std::uint64_t seed) {
+  return "seed " + std::to_string(seed) + ": " + std::to_string(spec.units) +
+         " ladders, " + (spec.is_convex ? "convex" : "indefinite") +
+         ", ratio " + std::to_string(spec.ratio) + ", noise " +
+         std::to_string(spec.cost_noise) + " and " +
+         std::to_string(spec.pair_noise);
 }
 
 std::string Describe(const RandomProblemSpec& spec, std::uint64_t seed) {

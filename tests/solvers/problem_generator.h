@@ -50,6 +50,27 @@ struct CoopSpec {
 };
 AllocationProblem CoopProblem(const CoopSpec& spec, std::uint64_t seed);
 
+// One-hot units in the form of bit ladders: option o of a unit does 4^-o of the
+// unit's damage, and pairs are K[u][w] 2^-(o + p), so that a unit acts through
+// one number. K is a covariance (its diagonal in the costs) or, if not
+// `is_convex`, symmetric noise.
+struct LadderSpec {
+  int units = 5;
+  // Options of the units, in turn.
+  std::vector<int> options = {4};
+  bool is_convex = true;
+  double ratio = 1.0;  // of pairs to damage, roughly
+  // Relative noise on each option's cost, and on each pair of options: the
+  // latter makes ladders into arbitrary groups.
+  double cost_noise = 0.0;
+  double pair_noise = 0.0;
+  // Units further apart have no pairs (and K may not be convex); 0: all have.
+  int reach = 0;
+  double tightness = 0.5;
+};
+AllocationProblem LadderProblem(const LadderSpec& spec, std::uint64_t seed);
+std::string Describe(const LadderSpec& spec, std::uint64_t seed);
+
 // Every plan in lexicographic order; the first of the best and of the worst.
 // Empty when no plan is feasible. Recomputes everything for every plan.
 struct BruteForceAnswer {
