@@ -290,18 +290,30 @@ Expected<SensitivityTable> Measure(const Model& model,
                                &playground.formats,
                                playground.quantizer.get(),
                                &calibration};
-  Expected<Estimate> estimate =
-      (*made)->Run({playground.memo.get(), &evidence}, options.estimate);
+  Expected<Estimate> estimate = RunEstimator(
+      **made, {playground.memo.get(), &evidence}, options.estimate);
   if (!estimate) return tl::unexpected(estimate.error());
   SensitivityTable table;
   table.evaluations =
       playground.memo->evaluations() + playground.memo->recalled();
   const Expected<FitQuality> fit = MeasureFit(*playground.memo,
                                               estimate->surrogate,
-                                              estimate->base_loss,
                                               options.held_out,
                                               options.estimate.seed);
   if (!fit) return tl::unexpected(fit.error());
+  if (options.estimate.target) {
+    const TargetBudget& target = *options.estimate.target;
+    const auto near = MeasureFitAtBudget(*playground.memo,
+                                         estimate->surrogate,
+                                         target.option_bytes,
+                                         target.byte_limit,
+                                         options.held_out,
+                                         options.estimate.seed);
+    if (!near) return tl::unexpected(near.error());
+    table.fit_at_budget = *near;
+    table.target_byte_limit = target.byte_limit;
+  }
+  table.predicts_loss = (*made)->predicts_loss();
   table.estimator = estimator;
   table.quantizer = options.quantizer;
   table.units = playground.units;

@@ -64,18 +64,33 @@ std::string RenderSolve(const Report& report) {
   return text;
 }
 
-std::string RenderMeasurement(const SensitivityTable& table) {
-  std::string text = "measured by " + table.estimator + ": " +
-                     FormatCount(table.evaluations) + " evaluations of " +
-                     FormatCount(table.calibration_tokens) + " tokens";
-  if (table.fit.assignments > 0) {
-    text += "; on " + std::to_string(table.fit.assignments) +
-            " unseen assignments rank correlation " +
-            FormatNumber(table.fit.rank_correlation, 2) + ", rms error " +
-            FormatNumber(table.fit.rms_error, 3) + " of deviation " +
-            FormatNumber(table.fit.measured_deviation, 3) + " nats";
+std::string RenderFit(const SensitivityTable& table,
+                      const FitQuality& fit,
+                      const std::string& where) {
+  if (fit.assignments == 0) return "";
+  std::string text = "  on " + std::to_string(fit.assignments) + " " + where +
+                     ": rank correlation " +
+                     FormatNumber(fit.rank_correlation, 2);
+  if (table.predicts_loss) {
+    text += ", R2 " + FormatNumber(fit.r_squared(), 3) + ", rms error " +
+            FormatNumber(fit.rms_error, 3) + " of deviation " +
+            FormatNumber(fit.measured_deviation, 3) + ", bias " +
+            FormatNumber(fit.bias, 3) + " nats";
   }
   return text + "\n";
+}
+
+std::string RenderMeasurement(const SensitivityTable& table) {
+  std::string text = "measured by " + table.estimator + ": " +
+                     FormatNumber(table.estimate.cost.evaluations, 1) +
+                     " evaluations of " +
+                     FormatCount(table.calibration_tokens) + " tokens, " +
+                     FormatDuration(table.estimate.cost.seconds) + "\n";
+  if (!table.estimate.detail.empty()) {
+    text += "  " + table.estimate.detail + "\n";
+  }
+  return text + RenderFit(table, table.fit, "unseen assignments of any size") +
+         RenderFit(table, table.fit_at_budget, "unseen ones at the budget");
 }
 
 // The units whose lowest option costs most and least.

@@ -2,9 +2,11 @@
 #include "estimators/sensitivity_estimator.h"
 
 #include <array>
+#include <chrono>
 #include <utility>
 
 #include "estimators/coopq.h"
+#include "estimators/counting_game.h"
 #include "estimators/isolated.h"
 #include "estimators/shapley.h"
 #include "estimators/spqe.h"
@@ -16,6 +18,9 @@ struct Entry {
   const char* name;
   std::unique_ptr<SensitivityEstimator> (*make)();
 };
+
+// 2^20 coalitions.
+constexpr int kMostExactPlayers = 20;
 
 constexpr std::array<Entry, 3> kTable = {{
     {"coopq", &MakeCoopqEstimator},
@@ -30,7 +35,34 @@ Expected<void> Validate(const EstimateOptions& options) {
     return InvalidArgument("alpha = " + std::to_string(options.alpha) +
                            " violates 0 <= alpha <= 1");
   }
+  if (!(options.stop_error >= 0.0 && options.stop_error < 1.0)) {
+    return InvalidArgument(
+        "stop_error = " + std::to_string(options.stop_error) +
+        " violates 0 <= stop_error < 1");
+  }
+  if (options.coalitions < 0 || options.exact_players < 0 ||
+      options.exact_players > kMostExactPlayers) {
+    return InvalidArgument(
+        "coalitions = " + std::to_string(options.coalitions) +
+        ", exact_players = " + std::to_string(options.exact_players) +
+        ": violates coalitions >= 0, 0 <= exact_players <= " +
+        std::to_string(kMostExactPlayers));
+  }
   return Validate(SpqeOptions{options.permutations, options.seed});
+}
+
+Expected<Estimate> RunEstimator(const SensitivityEstimator& estimator,
+                                const EstimatorInput& input,
+                                const EstimateOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  CountingGame counting(*input.game);
+  Expected<Estimate> estimate =
+      estimator.Run({&counting, input.evidence}, options);
+  if (!estimate) return estimate;
+  const std::chrono::duration<double> taken =
+      std::chrono::steady_clock::now() - start;
+  estimate->cost = {counting.evaluations(), taken.count()};
+  return estimate;
 }
 
 std::vector<std::string> EstimatorNames() {

@@ -11,7 +11,16 @@ namespace bitpact {
 namespace {
 
 constexpr const char* kFormat = "bitpact.sensitivities";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
+
+Json FitJson(const FitQuality& fit) {
+  return {{"assignments", fit.assignments},
+          {"rank_correlation", fit.rank_correlation},
+          {"rms_error_nats", fit.rms_error},
+          {"measured_deviation_nats", fit.measured_deviation},
+          {"bias_nats", fit.bias},
+          {"r_squared", fit.r_squared()}};
+}
 
 Json ToJson(const SensitivityTable& table) {
   Json formats = Json::array();
@@ -43,11 +52,14 @@ Json ToJson(const SensitivityTable& table) {
           {"evaluations", table.evaluations},
           {"base_loss_nats", table.estimate.base_loss},
           {"lowest_loss_nats", table.estimate.lowest_loss},
-          {"held_out_fit",
-           {{"assignments", table.fit.assignments},
-            {"rank_correlation", table.fit.rank_correlation},
-            {"rms_error_nats", table.fit.rms_error},
-            {"measured_deviation_nats", table.fit.measured_deviation}}},
+          {"predicts_loss", table.predicts_loss},
+          {"detail", table.estimate.detail},
+          {"cost",
+           {{"evaluations", table.estimate.cost.evaluations},
+            {"seconds", table.estimate.cost.seconds}}},
+          {"held_out_fit", FitJson(table.fit)},
+          {"target_byte_limit", table.target_byte_limit},
+          {"held_out_fit_at_budget", FitJson(table.fit_at_budget)},
           {"unit_weights", table.model_bytes.unit_weights},
           {"kept_bytes", table.model_bytes.kept},
           {"stored_bytes", table.model_bytes.stored},
@@ -99,6 +111,20 @@ class Fields {
   Error error_;
 };
 
+Expected<void> ReadFit(const JsonReader& root,
+                       const char* key,
+                       FitQuality& fit) {
+  const Expected<JsonReader> member = root.Member(key);
+  if (!member) return tl::unexpected(member.error());
+  Fields fields(*member);
+  fields.Count("assignments", fit.assignments);
+  fields.Number("rank_correlation", fit.rank_correlation);
+  fields.Number("rms_error_nats", fit.rms_error);
+  fields.Number("measured_deviation_nats", fit.measured_deviation);
+  if (member->Has("bias_nats")) fields.Number("bias_nats", fit.bias);
+  return fields.Done();
+}
+
 Expected<void> ReadScalars(const JsonReader& root, SensitivityTable& table) {
   Fields fields(root);
   fields.String("estimator", table.estimator);
@@ -115,14 +141,26 @@ Expected<void> ReadScalars(const JsonReader& root, SensitivityTable& table) {
   fields.Number("constant_nats", table.estimate.surrogate.constant);
   Expected<void> done = fields.Done();
   if (!done) return done;
-  const Expected<JsonReader> fit = root.Member("held_out_fit");
-  if (!fit) return tl::unexpected(fit.error());
-  Fields fit_fields(*fit);
-  fit_fields.Count("assignments", table.fit.assignments);
-  fit_fields.Number("rank_correlation", table.fit.rank_correlation);
-  fit_fields.Number("rms_error_nats", table.fit.rms_error);
-  fit_fields.Number("measured_deviation_nats", table.fit.measured_deviation);
-  return fit_fields.Done();
+  return ReadFit(root, "held_out_fit", table.fit);
+}
+
+// What version 2 adds.
+Expected<void> ReadCost(const JsonReader& root, SensitivityTable& table) {
+  if (!root.Has("cost")) return {};
+  Fields fields(root);
+  fields.Bool("predicts_loss", table.predicts_loss);
+  fields.String("detail", table.estimate.detail);
+  fields.Count("target_byte_limit", table.target_byte_limit);
+  Expected<void> done = fields.Done();
+  if (!done) return done;
+  const Expected<JsonReader> cost = root.Member("cost");
+  if (!cost) return tl::unexpected(cost.error());
+  Fields cost_fields(*cost);
+  cost_fields.Number("evaluations", table.estimate.cost.evaluations);
+  cost_fields.Number("seconds", table.estimate.cost.seconds);
+  done = cost_fields.Done();
+  if (!done) return done;
+  return ReadFit(root, "held_out_fit_at_budget", table.fit_at_budget);
 }
 
 Expected<void> ReadFormats(const JsonReader& root, SensitivityTable& table) {
@@ -246,7 +284,8 @@ Expected<SensitivityTable> ReadSensitivityTable(
   SensitivityTable table;
   table.inputs = json->header().inputs;
   table.options.seed = json->header().seed.value_or(0);
-  for (const auto read : {&ReadScalars, &ReadFormats, &ReadUnits, &ReadPairs}) {
+  for (const auto read :
+       {&ReadScalars, &ReadCost, &ReadFormats, &ReadUnits, &ReadPairs}) {
     const Expected<void> done = read(json->root(), table);
     if (!done) return tl::unexpected(done.error());
   }

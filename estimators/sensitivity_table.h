@@ -3,7 +3,9 @@
 #define BITPACT_ESTIMATORS_SENSITIVITY_TABLE_H_
 
 // sensitivities.json: what was measured, on what, and how well it predicts. One
-// table serves any budget and any solver.
+// table serves any budget and any solver; one that was fitted for a budget says
+// which. Version 2 adds the fit at that budget, bias and cost; files of version
+// 1 are read, these left empty.
 
 #include <cstdint>
 #include <filesystem>
@@ -25,7 +27,14 @@ struct SensitivityTable {
   std::vector<Unit> units;
   std::vector<FormatRule> formats;  // options, most precise first
   Estimate estimate;
+  // Over all assignments, and over those that fill the target budget (not
+  // measured without one). Where the estimator only ranks (predicts_loss of
+  // sensitivity_estimator.h is false) rank_correlation alone means something.
   FitQuality fit;
+  FitQuality fit_at_budget;
+  bool predicts_loss = true;
+  std::int64_t target_byte_limit = 0;  // 0: fitted for no budget
+  // permutations, alpha and seed are in the file.
   EstimateOptions options;
   std::int64_t calibration_tokens = 0;
   // Assignments whose loss was known when the table was made.

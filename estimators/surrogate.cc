@@ -54,6 +54,23 @@ FormatAssignment DrawAssignment(const ValueFunction& game,
   return assignment;
 }
 
+// `drawn` against the all-0 assignment.
+Expected<FitQuality> Judge(ValueFunction& game,
+                           const Surrogate& surrogate,
+                           std::vector<FormatAssignment> drawn) {
+  drawn.emplace_back(static_cast<std::size_t>(game.num_units()), 0);
+  const Expected<std::vector<Evaluation>> values = game.Evaluate(drawn);
+  if (!values) return tl::unexpected(values.error());
+  drawn.pop_back();
+  std::vector<double> predicted;
+  std::vector<double> measured;
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    predicted.push_back(surrogate.Predict(drawn[i]));
+    measured.push_back((*values)[i].loss - values->back().loss);
+  }
+  return CompareWithMeasured(predicted, measured);
+}
+
 }  // namespace
 
 double Surrogate::Predict(std::span<const int> assignment) const {
@@ -71,37 +88,99 @@ double Surrogate::Predict(std::span<const int> assignment) const {
   return value;
 }
 
+double FitQuality::r_squared() const {
+  return measured_deviation == 0.0
+             ? 0.0
+             : 1.0 - std::pow(rms_error / measured_deviation, 2);
+}
+
+FitQuality CompareWithMeasured(std::span<const double> predicted,
+                               std::span<const double> measured) {
+  BITPACT_CHECK(predicted.size() == measured.size(), "two lists of one length");
+  FitQuality fit;
+  if (measured.empty()) return fit;
+  const auto count = static_cast<double>(measured.size());
+  const double mean = Mean(measured);
+  double squares = 0.0;
+  double spread = 0.0;
+  for (std::size_t i = 0; i < measured.size(); ++i) {
+    squares += std::pow(predicted[i] - measured[i], 2);
+    spread += std::pow(measured[i] - mean, 2);
+  }
+  fit.assignments = static_cast<int>(measured.size());
+  fit.rank_correlation = RankCorrelation(predicted, measured);
+  fit.rms_error = std::sqrt(squares / count);
+  fit.measured_deviation = std::sqrt(spread / count);
+  fit.bias = Mean(predicted) - mean;
+  return fit;
+}
+
 Expected<FitQuality> MeasureFit(ValueFunction& game,
                                 const Surrogate& surrogate,
-                                double base_loss,
                                 int count,
                                 std::uint64_t seed) {
-  FitQuality fit;
-  if (count == 0 || game.num_options() < 2) return fit;
+  if (count == 0 || game.num_options() < 2) return FitQuality{};
   std::vector<FormatAssignment> drawn;
   for (int i = 0; i < count; ++i) {
     RandomStream random(
         seed, "estimators/held_out", static_cast<std::uint64_t>(i));
     drawn.push_back(DrawAssignment(game, random));
   }
-  const Expected<std::vector<Evaluation>> values = game.Evaluate(drawn);
-  if (!values) return tl::unexpected(values.error());
-  std::vector<double> predicted;
-  std::vector<double> measured;
-  double squares = 0.0;
-  for (std::size_t i = 0; i < drawn.size(); ++i) {
-    predicted.push_back(surrogate.Predict(drawn[i]));
-    measured.push_back((*values)[i].loss - base_loss);
-    squares += std::pow(predicted.back() - measured.back(), 2);
+  return Judge(game, surrogate, std::move(drawn));
+}
+
+FormatAssignment DrawAtBudget(
+    std::span<const std::vector<std::int64_t>> option_bytes,
+    std::int64_t byte_limit,
+    RandomStream& random) {
+  FormatAssignment assignment;
+  std::vector<int> steps;
+  std::int64_t left = byte_limit;
+  for (std::size_t u = 0; u < option_bytes.size(); ++u) {
+    const int last = static_cast<int>(option_bytes[u].size()) - 1;
+    assignment.push_back(last);
+    left -= option_bytes[u].back();
+    steps.insert(
+        steps.end(), static_cast<std::size_t>(last), static_cast<int>(u));
   }
-  fit.assignments = count;
-  fit.rank_correlation = RankCorrelation(predicted, measured);
-  fit.rms_error = std::sqrt(squares / count);
-  const double mean = Mean(measured);
-  double spread = 0.0;
-  for (const double value : measured) spread += std::pow(value - mean, 2);
-  fit.measured_deviation = std::sqrt(spread / count);
-  return fit;
+  BITPACT_CHECK(left >= 0, "the last options are over the limit");
+  random.Shuffle(steps);
+  for (const int step : steps) {
+    const auto u = static_cast<std::size_t>(step);
+    const auto option = static_cast<std::size_t>(assignment[u]);
+    const std::int64_t more =
+        option_bytes[u][option - 1] - option_bytes[u][option];
+    if (more > left) continue;
+    left -= more;
+    --assignment[u];
+  }
+  return assignment;
+}
+
+Expected<FitQuality> MeasureFitAtBudget(
+    ValueFunction& game,
+    const Surrogate& surrogate,
+    std::span<const std::vector<std::int64_t>> option_bytes,
+    std::int64_t byte_limit,
+    int count,
+    std::uint64_t seed) {
+  if (count == 0 || game.num_options() < 2) return FitQuality{};
+  std::int64_t least = 0;
+  for (const std::vector<std::int64_t>& bytes : option_bytes) {
+    least += bytes.back();
+  }
+  if (least > byte_limit) {
+    return InvalidArgument("byte_limit = " + std::to_string(byte_limit) +
+                           " is below the least possible " +
+                           std::to_string(least));
+  }
+  std::vector<FormatAssignment> drawn;
+  for (int i = 0; i < count; ++i) {
+    RandomStream random(
+        seed, "estimators/held_out_at_budget", static_cast<std::uint64_t>(i));
+    drawn.push_back(DrawAtBudget(option_bytes, byte_limit, random));
+  }
+  return Judge(game, surrogate, std::move(drawn));
 }
 
 double RankCorrelation(std::span<const double> a, std::span<const double> b) {

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "Eigen/Eigenvalues"
+#include "estimators/counting_game.h"
 #include "estimators/isolated.h"
 #include "estimators/shapley.h"
 #include "gmock/gmock.h"
@@ -264,13 +265,77 @@ TEST(MeasureFit, IsPerfectForAnAdditiveGameAndItsOwnCosts) {
     return loss;
   });
   const auto estimate = MakeIsolatedEstimator()->Run({&game}, {});
-  const auto fit =
-      MeasureFit(game, estimate->surrogate, estimate->base_loss, 12, 4);
+  const auto fit = MeasureFit(game, estimate->surrogate, 12, 4);
   ASSERT_TRUE(fit);
   EXPECT_EQ(fit->assignments, 12);
   EXPECT_NEAR(fit->rank_correlation, 1.0, kTight);
   EXPECT_NEAR(fit->rms_error, 0.0, 1e-9);
   EXPECT_GT(fit->measured_deviation, 0.1);
+}
+
+TEST(MeasureFitAtBudget, DrawsFillTheBudgetAndKeepIt) {
+  const std::vector<std::vector<std::int64_t>> bytes = {
+      {40, 30, 20}, {80, 60, 40}, {44, 33, 22}, {20, 15, 10}};
+  for (std::int64_t limit = 92; limit <= 184; limit += 23) {
+    for (std::uint64_t i = 0; i < 5; ++i) {
+      RandomStream random(7, "test", i);
+      const FormatAssignment drawn = DrawAtBudget(bytes, limit, random);
+      std::int64_t used = 0;
+      std::int64_t cheapest_step = 1000;
+      for (std::size_t u = 0; u < bytes.size(); ++u) {
+        const auto option = static_cast<std::size_t>(drawn[u]);
+        used += bytes[u][option];
+        if (option > 0) {
+          cheapest_step =
+              std::min(cheapest_step, bytes[u][option - 1] - bytes[u][option]);
+        }
+      }
+      EXPECT_LE(used, limit);
+      EXPECT_GT(used + cheapest_step, limit) << "room was left";
+    }
+  }
+}
+
+TEST(MeasureFitAtBudget, SeesABiasThatTheWholeRangeHides) {
+  const std::vector<std::vector<std::int64_t>> bytes(6, {4, 2});
+  FunctionGame game(6, 2, [](const FormatAssignment& q) {
+    return std::accumulate(q.begin(), q.end(), 0) >= 4 ? 5.0 : 1.0;
+  });
+  Surrogate surrogate;
+  surrogate.linear.assign(6, {0.0, 0.5});
+  const auto fit = MeasureFitAtBudget(game, surrogate, bytes, 16, 5, 1);
+  ASSERT_TRUE(fit);
+  EXPECT_EQ(fit->assignments, 5);
+  EXPECT_NEAR(fit->bias, 2.0 - 4.0, kTight);
+  EXPECT_EQ(fit->measured_deviation, 0.0);
+  EXPECT_FALSE(MeasureFitAtBudget(game, surrogate, bytes, 11, 5, 1));
+}
+
+TEST(CompareWithMeasured, CountsTheBiasAsAnError) {
+  const std::vector<double> measured = {1.0, 2.0, 3.0};
+  const FitQuality same = CompareWithMeasured(measured, measured);
+  EXPECT_EQ(same.r_squared(), 1.0);
+  const FitQuality shifted =
+      CompareWithMeasured(std::vector<double>{2.0, 3.0, 4.0}, measured);
+  EXPECT_NEAR(shifted.bias, 1.0, kTight);
+  EXPECT_NEAR(shifted.r_squared(), 1.0 - 1.0 / (2.0 / 3.0), kTight);
+  EXPECT_EQ(shifted.rank_correlation, 1.0);
+}
+
+TEST(RunEstimator, CountsDistinctQuestionsInPassesOverAllTokens) {
+  FunctionGame game(5, 2, Curved, {30.0, 10.0});
+  CountingGame counting(game);
+  const std::vector<FormatAssignment> whole = {{0, 0, 0, 0, 0},
+                                               {1, 0, 0, 0, 0}};
+  ASSERT_TRUE(counting.Evaluate(whole));
+  ASSERT_TRUE(counting.Evaluate(whole));
+  const std::vector<WindowQuestion> single = {
+      {1, {1, 0, 0, 0, 0}}, {1, {0, 1, 0, 0, 0}}, {1, {0, 1, 0, 0, 0}}};
+  ASSERT_TRUE(counting.EvaluateWindows(single));
+  EXPECT_EQ(counting.evaluations(), 2.0 + 10.0 / 40.0);
+  const auto estimate = RunEstimator(**MakeEstimator("isolated"), {&game}, {});
+  ASSERT_TRUE(estimate);
+  EXPECT_EQ(estimate->cost.evaluations, 7.0);
 }
 
 TEST(RankCorrelation, UsesMeanRanksForTies) {

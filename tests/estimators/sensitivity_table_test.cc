@@ -33,7 +33,12 @@ SensitivityTable MakeTable() {
   surrogate.pairs = {{0, 1, 1, 2, 0.25}, {0, 2, 2, 2, -1.0 / 7.0}};
   table.estimate.base_loss = 1.5;
   table.estimate.lowest_loss = 3.25;
-  table.fit = {8, 0.9, 0.05, 0.4};
+  table.fit = {8, 0.9, 0.05, 0.4, -0.01};
+  table.fit_at_budget = {6, 0.5, 0.25, 0.5, 0.125};
+  table.target_byte_limit = 900;
+  table.predicts_loss = false;
+  table.estimate.cost = {41.5, 2.25};
+  table.estimate.detail = "lambda 0.5";
   table.options = {.permutations = 12, .alpha = 0.25, .seed = 77};
   table.calibration_tokens = 1000;
   table.evaluations = 50;
@@ -80,6 +85,14 @@ TEST_F(SensitivityTableTest, ReadsBackWhatWasWritten) {
   EXPECT_EQ(back->options.seed, 77U);
   EXPECT_EQ(back->options.alpha, 0.25);
   EXPECT_EQ(back->inputs, table.inputs);
+  EXPECT_EQ(back->fit.bias, -0.01);
+  EXPECT_EQ(back->fit_at_budget.assignments, 6);
+  EXPECT_EQ(back->fit_at_budget.r_squared(), 0.75);
+  EXPECT_EQ(back->target_byte_limit, 900);
+  EXPECT_FALSE(back->predicts_loss);
+  EXPECT_EQ(back->estimate.cost.evaluations, 41.5);
+  EXPECT_EQ(back->estimate.cost.seconds, 2.25);
+  EXPECT_EQ(back->estimate.detail, "lambda 0.5");
   EXPECT_EQ(back->model_bytes.stored, 16000);
   EXPECT_EQ(back->formats[2].base, table.formats[2].base);
   EXPECT_TRUE(back->formats[2].fit_group_size);
@@ -90,6 +103,26 @@ TEST_F(SensitivityTableTest, ReadsBackWhatWasWritten) {
                 table.estimate.surrogate.Predict(q));
     }
   }
+}
+
+TEST_F(SensitivityTableTest, ReadsVersionOneWithoutCostAndFitAtTheBudget) {
+  EXPECT_EQ(ErrorAfter([](Json& j) {
+              j["version"] = 1;
+              for (const char* key : {"predicts_loss",
+                                      "detail",
+                                      "cost",
+                                      "target_byte_limit",
+                                      "held_out_fit_at_budget"}) {
+                j.erase(key);
+              }
+              j["held_out_fit"].erase("bias_nats");
+              j["held_out_fit"].erase("r_squared");
+            }),
+            "");
+  const auto back = ReadSensitivityTable(file_);
+  EXPECT_EQ(back->fit.assignments, 8);
+  EXPECT_EQ(back->fit_at_budget.assignments, 0);
+  EXPECT_TRUE(back->predicts_loss);
 }
 
 TEST_F(SensitivityTableTest, ErrorsNameTheField) {
@@ -116,6 +149,10 @@ TEST_F(SensitivityTableTest, ErrorsNameTheField) {
               HasSubstr("base_loss_nats"));
   EXPECT_THAT(ErrorAfter([](Json& j) { j["permutations"] = 5000000000; }),
               HasSubstr("permutations"));
+  EXPECT_THAT(ErrorAfter([](Json& j) {
+                j["held_out_fit_at_budget"]["rms_error_nats"] = "x";
+              }),
+              HasSubstr("held_out_fit_at_budget.rms_error_nats"));
   EXPECT_THAT(ErrorAfter([](Json& j) { j["version"] = 99; }),
               HasSubstr("version"));
   EXPECT_THAT(ErrorAfter([](Json& j) {
