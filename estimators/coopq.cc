@@ -10,23 +10,11 @@ namespace {
 using RowMajor =
     Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-class CoopqEstimator final : public SensitivityEstimator {
- public:
-  [[nodiscard]] std::string name() const override { return "coopq"; }
-
-  [[nodiscard]] Expected<Estimate> Run(
-      const EstimatorInput& input,
-      const EstimateOptions& options) const override {
-    const Expected<void> valid = Validate(options);
-    if (!valid) return tl::unexpected(valid.error());
-    const Expected<MarginalSamples> samples =
-        SampleMarginals(*input.game, {options.permutations, options.seed});
-    if (!samples) return tl::unexpected(samples.error());
-    return Estimate{CoopqSurrogate(*samples, FitCoopq(*samples, options.alpha)),
-                    samples->base_loss,
-                    samples->lowest_loss};
-  }
-};
+// Eq. 5 as printed: v(before) - v(after).
+void FlipSigns(MarginalSamples& samples) {
+  for (double& increase : samples.increases) increase = -increase;
+  for (double& value : samples.mean) value = -value;
+}
 
 // Sum of K over the steps 1..option_a of one unit and 1..option_b of another.
 double StepSum(const CoopqModel& model,
@@ -56,6 +44,37 @@ void AddUnitPairs(
     }
   }
 }
+
+class CoopqEstimator final : public SensitivityEstimator {
+ public:
+  [[nodiscard]] std::string name() const override { return "coopq"; }
+
+  [[nodiscard]] Expected<Estimate> Run(
+      const EstimatorInput& input,
+      const EstimateOptions& options) const override {
+    const Expected<void> valid = Validate(options);
+    if (!valid) return tl::unexpected(valid.error());
+    if (options.orders == OrderDesign::kPerWindow) {
+      return Fail(ErrorCode::kUnsupported,
+                  "coopq with orders for each window: its covariance would "
+                  "hold the differences between windows; use shared orders");
+    }
+    Expected<MarginalSamples> samples =
+        SampleMarginals(*input.game, SpqePart(options));
+    if (!samples) return tl::unexpected(samples.error());
+    if (options.sign_as_printed) FlipSigns(*samples);
+    Estimate estimate;
+    estimate.surrogate =
+        CoopqSurrogate(*samples, FitCoopq(*samples, options.alpha));
+    estimate.base_loss = samples->base_loss;
+    estimate.lowest_loss = samples->lowest_loss;
+    estimate.detail = samples->detail;
+    if (options.sign_as_printed) {
+      estimate.detail += "; sign of eq. 5 as printed";
+    }
+    return estimate;
+  }
+};
 
 }  // namespace
 

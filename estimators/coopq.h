@@ -18,6 +18,11 @@
 // it (methods in docs/estimators.md), and the balance between a and K depends
 // on the unit of the loss, which is nats per token here.
 //
+// EstimateOptions::sign_as_printed takes eq. 5 literally (phi negated, C as it
+// is): the plan then keeps the least sensitive units precise. Shared orders
+// only: with other windows in every order C would hold the differences between
+// windows, and its rows would not sum to 0.
+//
 // More than two options: players are the steps of spqe.h, and q of a unit's
 // steps is 1 up to its option, so K sums over steps.
 

@@ -13,11 +13,17 @@ class ShapleyEstimator final : public SensitivityEstimator {
   [[nodiscard]] Expected<Estimate> Run(
       const EstimatorInput& input,
       const EstimateOptions& options) const override {
+    const Expected<void> valid = Validate(options);
+    if (!valid) return tl::unexpected(valid.error());
     const Expected<MarginalSamples> samples =
-        SampleMarginals(*input.game, {options.permutations, options.seed});
+        SampleMarginals(*input.game, SpqePart(options));
     if (!samples) return tl::unexpected(samples.error());
-    return Estimate{
-        ShapleySurrogate(*samples), samples->base_loss, samples->lowest_loss};
+    Estimate estimate;
+    estimate.surrogate = ShapleySurrogate(*samples);
+    estimate.base_loss = samples->base_loss;
+    estimate.lowest_loss = samples->lowest_loss;
+    estimate.detail = samples->detail;
+    return estimate;
   }
 };
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "estimators/coopq.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 
@@ -86,6 +87,144 @@ TEST(Spqe, PairsRunTheReverseOrder) {
   EXPECT_EQ(payers, 2);
 }
 
+// By every order of the players: the definition.
+std::vector<double> BruteForceShapley(FunctionGame& game) {
+  std::vector<int> order;
+  for (int u = 0; u < game.num_units(); ++u) {
+    for (int s = 1; s < game.num_options(); ++s) order.push_back(u);
+  }
+  std::vector<double> sum(order.size(), 0.0);
+  double count = 0.0;
+  do {
+    FormatAssignment x(static_cast<std::size_t>(game.num_units()), 0);
+    double before = (*game.Evaluate(std::span(&x, 1)))[0].loss;
+    for (const int unit : order) {
+      const auto u = static_cast<std::size_t>(unit);
+      const auto player =
+          static_cast<std::size_t>(unit * (game.num_options() - 1) + x[u]++);
+      const double after = (*game.Evaluate(std::span(&x, 1)))[0].loss;
+      sum[player] += after - before;
+      before = after;
+    }
+    count += 1.0;
+  } while (std::next_permutation(order.begin(), order.end()));
+  for (double& value : sum) value /= count;
+  return sum;
+}
+
+TEST(Spqe, EnumerationIsTheMeanOverEveryOrder) {
+  for (const auto& [units, options] : {std::pair{6, 2}, {3, 3}, {2, 4}}) {
+    FunctionGame game(units, options, Curved);
+    const std::vector<double> expected = BruteForceShapley(game);
+    SpqeOptions exact;
+    exact.exact_players = 12;
+    game.evaluations = 0;
+    const auto samples = SampleMarginals(game, exact);
+    ASSERT_TRUE(samples);
+    EXPECT_EQ(game.evaluations, std::lround(std::pow(options, units)));
+    EXPECT_THAT(samples->mean,
+                testing::Pointwise(testing::DoubleNear(kTight), expected));
+    EXPECT_EQ(samples->RelativeError(), 0.0);
+    // Rows still sum to the total, so C's do to 0.
+    const CoopqModel model = FitCoopq(*samples, 0.0);
+    for (int i = 0; i < model.players; ++i) {
+      double row = 0.0;
+      for (int j = 0; j < model.players; ++j) {
+        row +=
+            model.covariance[static_cast<std::size_t>(i * model.players + j)];
+      }
+      EXPECT_NEAR(row, 0.0, kTight);
+    }
+  }
+}
+
+// Window w sees a two-additive game of its own.
+class WindowGames : public FunctionGame {
+ public:
+  explicit WindowGames(int windows)
+      : FunctionGame(
+            8,
+            2,
+            [](const FormatAssignment&) { return 0.0; },
+            std::vector<double>(static_cast<std::size_t>(windows), 10.0)) {
+    for (int w = 0; w < windows; ++w) {
+      games_.emplace_back(8, 100U + static_cast<std::uint64_t>(w));
+    }
+  }
+  [[nodiscard]] Expected<std::vector<Evaluation>> Evaluate(
+      std::span<const FormatAssignment> assignments) override {
+    std::vector<Evaluation> results;
+    for (const FormatAssignment& assignment : assignments) {
+      Evaluation evaluation;
+      for (const TwoAdditiveGame& game : games_) {
+        evaluation.window_nll.push_back(10.0 * (1.0 + game(assignment)));
+      }
+      evaluation.loss = MeanLoss(evaluation.window_nll, window_tokens());
+      results.push_back(std::move(evaluation));
+      ++evaluations;
+    }
+    return results;
+  }
+
+ private:
+  std::vector<TwoAdditiveGame> games_;
+};
+
+TEST(Spqe, APairForEachWindowIsExactInTwoAdditiveGames) {
+  WindowGames game(6);
+  SpqeOptions own;
+  own.permutations = 2;
+  own.orders = OrderDesign::kPerWindow;
+  CountingGame counting(game);
+  const auto samples = SampleMarginals(counting, own);
+  const auto shared = SampleMarginals(game, {.permutations = 2});
+  ASSERT_TRUE(samples && shared);
+  EXPECT_THAT(samples->mean,
+              testing::Pointwise(testing::DoubleNear(kTight), shared->mean));
+  EXPECT_THAT(
+      samples->data_error,
+      testing::Pointwise(testing::DoubleNear(kTight), shared->data_error));
+  EXPECT_NEAR(samples->base_loss, 1.0, kTight);
+  EXPECT_NEAR(samples->lowest_loss, shared->lowest_loss, kTight);
+  // Two orders of 7 inner coalitions and both ends, each on a sixth.
+  EXPECT_NEAR(counting.evaluations(), 2 * 7 + 2, kTight);
+}
+
+TEST(Spqe, StopsOnceTheErrorAskedForIsReached) {
+  FunctionGame game(8, 2, Curved);
+  SpqeOptions options{.permutations = 1000};
+  options.stop_error = 0.02;
+  const auto samples = SampleMarginals(game, options);
+  ASSERT_TRUE(samples);
+  EXPECT_LT(samples->permutations, 1000);
+  EXPECT_LE(samples->RelativeError(), 0.02);
+  EXPECT_THAT(samples->detail, testing::HasSubstr("error asked for"));
+  // The orders are those of a run that asked for so many.
+  EXPECT_EQ(Sample(game, 8).increases.size(), 8U * 8U);
+  const auto prefix = SampleMarginals(
+      game, {.permutations = samples->permutations, .seed = options.seed});
+  EXPECT_EQ(prefix->mean, samples->mean);
+}
+
+TEST(Spqe, StopsOnceThePlanAtTheBudgetStaysTheSame) {
+  FunctionGame game(8, 2, [](const FormatAssignment& q) {
+    double loss = 0.0;
+    for (std::size_t i = 0; i < q.size(); ++i) {
+      loss += static_cast<double>(i + 1) * q[i];
+    }
+    return loss;
+  });
+  const TargetBudget target{24,
+                            std::vector<std::vector<std::int64_t>>(8, {4, 2})};
+  SpqeOptions options{.permutations = 1000};
+  options.stop_plan = 3;
+  options.target = &target;
+  const auto samples = SampleMarginals(game, options);
+  ASSERT_TRUE(samples);
+  EXPECT_EQ(samples->permutations, 4 * 2 * SpqeOptions::kPairsInRound);
+  EXPECT_THAT(samples->detail, testing::HasSubstr("plan at the budget"));
+}
+
 TEST(Spqe, RefusesOddAndEmptyDesigns) {
   FunctionGame game(3, 2, Curved);
   for (const int permutations : {0, 1, 3, -2}) {
@@ -156,6 +295,31 @@ TEST(Coopq, SurrogateIsTheMatrixFormOfThePaper) {
     }
     EXPECT_NEAR(surrogate.Predict(q), value, kTight) << "coalition " << bits;
   }
+}
+
+TEST(Coopq, TheSignAsPrintedKeepsTheWrongUnitsPrecise) {
+  FunctionGame game(4, 2, [](const FormatAssignment& q) {
+    return 0.1 * q[0] + 0.1 * q[1] + 0.1 * q[2] + 2.0 * q[3];
+  });
+  EstimateOptions options{.permutations = 4, .exact_players = 0};
+  const auto mended = MakeCoopqEstimator()->Run({&game}, options);
+  options.sign_as_printed = true;
+  const auto printed = MakeCoopqEstimator()->Run({&game}, options);
+  ASSERT_TRUE(mended && printed);
+  for (std::size_t u = 0; u < 4; ++u) {
+    EXPECT_NEAR(printed->surrogate.linear[u][1],
+                -mended->surrogate.linear[u][1],
+                kTight);
+  }
+  EXPECT_LT(printed->surrogate.linear[3][1], printed->surrogate.linear[0][1]);
+}
+
+TEST(Coopq, RefusesOrdersForEachWindow) {
+  WindowGames game(3);
+  EstimateOptions options{.permutations = 4, .orders = OrderDesign::kPerWindow};
+  const auto estimate = MakeCoopqEstimator()->Run({&game}, options);
+  ASSERT_FALSE(estimate);
+  EXPECT_EQ(estimate.error().code, ErrorCode::kUnsupported);
 }
 
 TEST(Coopq, InteractionsArePositiveSemidefinite) {
