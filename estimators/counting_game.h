@@ -28,6 +28,9 @@ class CountingGame : public ValueFunction {
   [[nodiscard]] std::span<const double> window_tokens() const override {
     return game_->window_tokens();
   }
+  [[nodiscard]] LossKind loss_kind() const override {
+    return game_->loss_kind();
+  }
   [[nodiscard]] Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) override;
   [[nodiscard]] Expected<std::vector<double>> EvaluateWindows(

@@ -35,9 +35,9 @@ class IsolatedEstimator final : public SensitivityEstimator {
       std::vector<double> cost(1, 0.0);
       std::vector<double> error(1, 0.0);
       for (int option = 1; option < game.num_options(); ++option, ++at) {
-        std::vector<double> rise = (*values)[at].window_nll;
+        std::vector<double> rise = (*values)[at].window_loss;
         for (std::size_t w = 0; w < rise.size(); ++w) {
-          rise[w] -= base.window_nll[w];
+          rise[w] -= base.window_loss[w];
         }
         const RatioEstimate ratio = EstimateRatio(rise, game.window_tokens());
         cost.push_back(ratio.mean);

@@ -1,33 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "estimators/memoised_game.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <chrono>
 #include <cmath>
 #include <numeric>
 #include <optional>
-#include <string_view>
-#include <system_error>
 #include <tuple>
 #include <utility>
 
-#include "core/atomic_file.h"
-#include "core/json_file.h"
-#include "core/mapped_file.h"
+#include "core/check.h"
 #include "core/progress.h"
-#include "core/version.h"
 
 namespace bitpact {
 namespace {
 
-constexpr const char* kFormat = "bitpact.evaluations";
-constexpr int kVersion = 1;
 // Assignments evaluated between two writes: as many as take about this long, so
 // that little is lost when a run breaks off, yet neighbours share their
 // prefixes.
@@ -35,206 +22,121 @@ constexpr double kBatchSeconds = 10.0;
 constexpr std::size_t kFirstBatch = 16;
 constexpr std::size_t kLargestBatch = 256;
 
-std::size_t NextBatch(std::size_t size, double seconds) {
-  const double wanted =
-      static_cast<double>(size) * kBatchSeconds / std::max(seconds, 1e-3);
-  return static_cast<std::size_t>(
-      std::clamp(wanted, 1.0, static_cast<double>(kLargestBatch)));
-}
-
-std::string OptionsText(const FormatAssignment& assignment) {
-  std::string text;
-  for (const int option : assignment) {
-    text += static_cast<char>('0' + option);
+class BatchSize {
+ public:
+  [[nodiscard]] std::size_t next() const { return next_; }
+  // Since the last call, or the start.
+  void Took(std::size_t size, std::size_t most) {
+    const auto now = Clock::now();
+    const std::chrono::duration<double> taken = now - last_;
+    last_ = now;
+    const double wanted = static_cast<double>(size) * kBatchSeconds /
+                          std::max(taken.count(), 1e-3);
+    next_ = static_cast<std::size_t>(std::clamp(
+        wanted, 1.0, static_cast<double>(std::max<std::size_t>(most, 1))));
   }
-  return text;
-}
 
-Error LineError(const std::filesystem::path& file,
-                std::size_t line,
-                const std::string& what) {
-  return {ErrorCode::kDataLoss,
-          file.string() + ": line " + std::to_string(line) + ": " + what};
-}
-
-struct LogLine {
-  FormatAssignment assignment;
-  std::optional<int> window;  // unset: all windows
-  std::vector<double> nll;
+ private:
+  using Clock = std::chrono::steady_clock;
+  std::size_t next_ = kFirstBatch;
+  Clock::time_point last_ = Clock::now();
 };
 
-Expected<LogLine> ParseLine(std::string_view text, const ValueFunction& game) {
-  const Json value = Json::parse(text, nullptr, false);
-  if (!value.is_object() || !value.contains("options") ||
-      !value["options"].is_string() || !value.contains("nll") ||
-      !value["nll"].is_array()) {
-    return Fail(ErrorCode::kDataLoss, "not an evaluation");
-  }
-  LogLine line;
-  for (const char digit : value["options"].get<std::string>()) {
-    const int option = digit - '0';
-    if (option < 0 || option >= game.num_options()) {
-      return Fail(ErrorCode::kDataLoss,
-                  "field 'options' names option " + std::to_string(option));
-    }
-    line.assignment.push_back(option);
-  }
-  const auto windows = static_cast<std::int64_t>(game.window_tokens().size());
-  if (value.contains("window")) {
-    const Json& window = value["window"];
-    if (!window.is_number_unsigned() || window.get<std::int64_t>() >= windows) {
-      return Fail(ErrorCode::kDataLoss, "field 'window' is out of range");
-    }
-    line.window = window.get<int>();
-  }
-  for (const Json& item : value["nll"]) {
-    if (!item.is_number() || !std::isfinite(item.get<double>())) {
-      return Fail(ErrorCode::kDataLoss, "field 'nll' is not a list of numbers");
-    }
-    line.nll.push_back(item.get<double>());
-  }
-  if (std::ssize(line.assignment) != game.num_units() ||
-      std::ssize(line.nll) != (line.window ? 1 : windows)) {
-    return Fail(ErrorCode::kDataLoss, "wrong number of units or windows");
-  }
-  return line;
-}
-
-Expected<void> CheckKey(const std::filesystem::path& file,
-                        const Json& found,
-                        const std::map<std::string, std::string>& key) {
-  if (!found.is_object() || found.value("format", "") != kFormat ||
-      !found.contains("key") || !found["key"].is_object()) {
-    return InvalidArgument(file.string() + ": field 'format': must be \"" +
-                           kFormat + "\"");
-  }
-  for (const auto& [field, value] : key) {
-    const Json& theirs =
-        found["key"].contains(field) ? found["key"][field] : Json(nullptr);
-    if (theirs != value) {
-      return InvalidArgument(
-          file.string() + ": field 'key." + field + "' = " + theirs.dump() +
-          ": these evaluations are of another game (this one has \"" + value +
-          "\"); use another output folder or delete the file");
-    }
-  }
-  return {};
+bool AllFinite(std::span<const double> values) {
+  return std::ranges::all_of(values,
+                             [](double value) { return std::isfinite(value); });
 }
 
 }  // namespace
 
-// An append-only file that is flushed to the disk after every batch.
-class MemoisedGame::LogFile {
- public:
-  LogFile(std::filesystem::path path, int descriptor)
-      : path_(std::move(path)), descriptor_(descriptor) {}
-  ~LogFile() { ::close(descriptor_); }
-  LogFile(const LogFile&) = delete;
-  LogFile& operator=(const LogFile&) = delete;
-
-  static Expected<std::unique_ptr<LogFile>> Open(
-      const std::filesystem::path& path, std::int64_t keep_bytes) {
-    const int descriptor = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-    // Two runs that append to one file would mix their lines.
-    if (descriptor < 0 || ::flock(descriptor, LOCK_EX | LOCK_NB) != 0 ||
-        ::ftruncate(descriptor, keep_bytes) != 0 ||
-        ::lseek(descriptor, 0, SEEK_END) < 0) {
-      const int code = errno;
-      if (descriptor >= 0) ::close(descriptor);
-      return Fail(
-          ErrorCode::kUnavailable,
-          path.string() + ": cannot write: " +
-              (code == EWOULDBLOCK ? std::string("another run is using it")
-                                   : std::generic_category().message(code)));
-    }
-    return std::make_unique<LogFile>(path, descriptor);
-  }
-
-  Expected<void> Append(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t count = ::write(descriptor_, text.data(), text.size());
-      if (count < 0 && errno == EINTR) continue;
-      if (count < 0) return SystemFailure();
-      text.remove_prefix(static_cast<std::size_t>(count));
-    }
-    if (::fdatasync(descriptor_) != 0) return SystemFailure();
-    return {};
-  }
-
- private:
-  [[nodiscard]] tl::unexpected<Error> SystemFailure() const {
-    return Fail(ErrorCode::kUnavailable,
-                path_.string() + ": cannot write: " +
-                    std::generic_category().message(errno));
-  }
-
-  std::filesystem::path path_;
-  int descriptor_;
-};
-
-MemoisedGame::MemoisedGame(ValueFunction& game) : game_(&game) {}
-MemoisedGame::~MemoisedGame() = default;
-
-Expected<std::int64_t> MemoisedGame::RecallFile(
-    const std::filesystem::path& file,
-    const std::map<std::string, std::string>& key) {
-  const Expected<MappedFile> mapped = MappedFile::Open(file);
-  if (!mapped) return tl::unexpected(mapped.error());
-  std::string_view rest(reinterpret_cast<const char*>(mapped->bytes().data()),
-                        mapped->bytes().size());
-  std::int64_t good_bytes = 0;
-  for (std::size_t line = 1; !rest.empty(); ++line) {
-    const std::size_t end = rest.find('\n');
-    if (end == std::string_view::npos) break;  // cut short by a crash
-    const std::string_view text = rest.substr(0, end);
-    if (line == 1) {
-      const Expected<void> same =
-          CheckKey(file, Json::parse(text, nullptr, false), key);
-      if (!same) return tl::unexpected(same.error());
-    } else {
-      auto parsed = ParseLine(text, *game_);
-      if (!parsed) {
-        return tl::unexpected(LineError(file, line, parsed.error().message));
-      }
-      if (parsed->window) {
-        known_windows_[{*parsed->window, std::move(parsed->assignment)}] =
-            parsed->nll.front();
-      } else {
-        recalled_ += known_.emplace(std::move(parsed->assignment),
-                                    std::move(parsed->nll))
-                             .second
-                         ? 1
-                         : 0;
-      }
-    }
-    good_bytes += static_cast<std::int64_t>(end) + 1;
-    rest.remove_prefix(end + 1);
-  }
-  return good_bytes;
+MemoisedGame::MemoisedGame(ValueFunction& game, MemoisedGameOptions options)
+    : game_(&game), options_(std::move(options)) {
+  BITPACT_CHECK(options_.unit_names.empty() ||
+                    std::ssize(options_.unit_names) == game.num_units(),
+                "one name a unit");
 }
+MemoisedGame::~MemoisedGame() = default;
 
 Expected<void> MemoisedGame::AttachFile(
     const std::filesystem::path& file,
     const std::map<std::string, std::string>& key) {
-  std::int64_t good_bytes = 0;
-  if (std::filesystem::exists(file)) {
-    const Expected<std::int64_t> recalled = RecallFile(file, key);
-    if (!recalled) return tl::unexpected(recalled.error());
-    good_bytes = *recalled;
+  auto opened =
+      EvaluationFile::Open(file, key, *game_, [&](EvaluationLine line) {
+        const bool whole = !line.window;
+        if (whole && known_.contains(line.assignment)) return;
+        // A run that stops at losses that are not finite evaluates them again
+        // and names them.
+        const bool kept = Remember(std::move(line));
+        recalled_ += whole && kept ? 1 : 0;
+      });
+  if (!opened) return tl::unexpected(opened.error());
+  file_ = std::move(*opened);
+  return {};
+}
+
+bool MemoisedGame::Remember(EvaluationLine line) {
+  if (!AllFinite(line.loss)) {
+    if (options_.on_non_finite == NonFiniteLoss::kStop) return false;
+    const std::span<const double> tokens = game_->window_tokens();
+    for (std::size_t i = 0; i < line.loss.size(); ++i) {
+      const std::size_t window =
+          line.window ? static_cast<std::size_t>(*line.window) : i;
+      line.loss[i] = kStandInLoss * tokens[window];
+    }
+    ++non_finite_;
   }
-  if (good_bytes == 0) {
-    const Json header = {{"format", kFormat},
-                         {"version", kVersion},
-                         {"tool_version", kToolVersion},
-                         {"key", key}};
-    const std::string text = header.dump() + "\n";
-    Expected<void> started = WriteFileAtomically(file, text);
-    if (!started) return started;
-    good_bytes = static_cast<std::int64_t>(text.size());
+  if (line.window) {
+    known_windows_[{*line.window, std::move(line.assignment)}] =
+        line.loss.front();
+  } else {
+    known_[std::move(line.assignment)] = std::move(line.loss);
   }
-  Expected<std::unique_ptr<LogFile>> log = LogFile::Open(file, good_bytes);
-  if (!log) return tl::unexpected(log.error());
-  log_ = std::move(*log);
+  return true;
+}
+
+Error MemoisedGame::NonFiniteError(const EvaluationLine& line) const {
+  constexpr int kNamed = 4;
+  std::size_t bad = 0;
+  while (std::isfinite(line.loss[bad])) ++bad;
+  const int window = line.window.value_or(static_cast<int>(bad));
+  std::string text =
+      "the loss of assignment " + AssignmentText(line.assignment) + " is " +
+      std::to_string(line.loss[bad]) + " in window " + std::to_string(window);
+  int lowered = 0;
+  for (std::size_t u = 0; u < options_.unit_names.size(); ++u) {
+    if (line.assignment[u] == 0) continue;
+    if (++lowered > kNamed) continue;
+    text += (lowered == 1 ? " (lowered: " : ", ") + options_.unit_names[u];
+  }
+  if (lowered > kNamed) {
+    text += " and " + std::to_string(lowered - kNamed) + " more";
+  }
+  if (lowered > 0) text += ")";
+  return {ErrorCode::kInvalidArgument,
+          text + "; --on-nan inf counts it as infinitely bad and goes on"};
+}
+
+Expected<void> MemoisedGame::Keep(std::vector<EvaluationLine> batch) {
+  if (file_) {
+    Expected<void> written = file_->Append(batch);
+    if (!written) return written;
+  }
+  const std::span<const double> tokens = game_->window_tokens();
+  std::optional<Error> stop;
+  for (EvaluationLine& line : batch) {
+    if (line.window) {
+      token_evaluations_ += tokens[static_cast<std::size_t>(*line.window)];
+    } else {
+      ++evaluations_;
+      token_evaluations_ += std::accumulate(tokens.begin(), tokens.end(), 0.0);
+    }
+    if (!stop && !AllFinite(line.loss) &&
+        options_.on_non_finite == NonFiniteLoss::kStop) {
+      stop = NonFiniteError(line);
+    }
+    Remember(std::move(line));
+  }
+  if (stop) return tl::unexpected(*stop);
   return {};
 }
 
@@ -242,33 +144,48 @@ Expected<void> MemoisedGame::EvaluateMissing(
     std::span<const FormatAssignment> missing) {
   Progress progress("evaluating coalitions",
                     static_cast<std::int64_t>(missing.size()));
-  std::size_t size = kFirstBatch;
+  BatchSize size;
   while (!missing.empty()) {
-    const auto batch = missing.first(std::min(size, missing.size()));
-    const auto start = std::chrono::steady_clock::now();
+    const auto batch = missing.first(std::min(size.next(), missing.size()));
     Expected<std::vector<Evaluation>> values = game_->Evaluate(batch);
     if (!values) return tl::unexpected(values.error());
-    std::string lines;
+    std::vector<EvaluationLine> lines;
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      const Json line = {{"options", OptionsText(batch[i])},
-                         {"nll", (*values)[i].window_nll}};
-      lines += line.dump() + "\n";
-      known_[batch[i]] = std::move((*values)[i].window_nll);
+      lines.push_back({batch[i], {}, std::move((*values)[i].window_loss)});
     }
-    evaluations_ += static_cast<std::int64_t>(batch.size());
-    const std::span<const double> tokens = game_->window_tokens();
-    token_evaluations_ += static_cast<double>(batch.size()) *
-                          std::accumulate(tokens.begin(), tokens.end(), 0.0);
-    if (log_) {
-      Expected<void> written = log_->Append(lines);
-      if (!written) return written;
-    }
+    const Expected<void> kept = Keep(std::move(lines));
+    if (!kept) return kept;
     progress.Advance(static_cast<std::int64_t>(batch.size()));
-    size = NextBatch(
-        batch.size(),
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - start)
-            .count());
+    size.Took(batch.size(), kLargestBatch);
     missing = missing.subspan(batch.size());
+  }
+  return {};
+}
+
+// In batches of whole windows, so that each shares its prefixes.
+Expected<void> MemoisedGame::AskMissing(
+    std::span<const WindowQuestion> missing) {
+  Progress progress("evaluating windows",
+                    static_cast<std::int64_t>(missing.size()));
+  BatchSize size;
+  while (!missing.empty()) {
+    std::size_t end = std::min(size.next(), missing.size());
+    while (end < missing.size() &&
+           missing[end].window == missing[end - 1].window) {
+      ++end;
+    }
+    const auto batch = missing.first(end);
+    const Expected<std::vector<double>> sums = game_->EvaluateWindows(batch);
+    if (!sums) return tl::unexpected(sums.error());
+    std::vector<EvaluationLine> lines;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+      lines.push_back({batch[i].assignment, batch[i].window, {(*sums)[i]}});
+    }
+    const Expected<void> kept = Keep(std::move(lines));
+    if (!kept) return kept;
+    progress.Advance(static_cast<std::int64_t>(end));
+    size.Took(end, missing.size());
+    missing = missing.subspan(end);
   }
   return {};
 }
@@ -287,8 +204,8 @@ Expected<std::vector<Evaluation>> MemoisedGame::Evaluate(
   std::vector<Evaluation> results;
   results.reserve(assignments.size());
   for (const FormatAssignment& assignment : assignments) {
-    const std::vector<double>& nll = known_.at(assignment);
-    results.push_back({MeanLoss(nll, game_->window_tokens()), nll});
+    results.push_back(
+        MakeEvaluation(known_.at(assignment), game_->window_tokens()));
   }
   return results;
 }
@@ -301,49 +218,6 @@ const double* MemoisedGame::Find(const WindowQuestion& question) const {
   const auto found =
       known_windows_.find({question.window, question.assignment});
   return found == known_windows_.end() ? nullptr : &found->second;
-}
-
-// In batches of whole windows, so that each shares its prefixes.
-Expected<void> MemoisedGame::AskMissing(
-    std::span<const WindowQuestion> missing) {
-  Progress progress("evaluating windows",
-                    static_cast<std::int64_t>(missing.size()));
-  std::size_t size = kFirstBatch;
-  while (!missing.empty()) {
-    std::size_t end = std::min(size, missing.size());
-    while (end < missing.size() &&
-           missing[end].window == missing[end - 1].window) {
-      ++end;
-    }
-    const auto batch = missing.first(end);
-    const auto start = std::chrono::steady_clock::now();
-    const Expected<std::vector<double>> sums = game_->EvaluateWindows(batch);
-    if (!sums) return tl::unexpected(sums.error());
-    std::string lines;
-    for (std::size_t i = 0; i < batch.size(); ++i) {
-      const WindowQuestion& question = batch[i];
-      const Json line = {{"options", OptionsText(question.assignment)},
-                         {"window", question.window},
-                         {"nll", Json::array({(*sums)[i]})}};
-      lines += line.dump() + "\n";
-      known_windows_[{question.window, question.assignment}] = (*sums)[i];
-      token_evaluations_ +=
-          game_->window_tokens()[static_cast<std::size_t>(question.window)];
-    }
-    if (log_) {
-      Expected<void> written = log_->Append(lines);
-      if (!written) return written;
-    }
-    progress.Advance(static_cast<std::int64_t>(end));
-    const std::chrono::duration<double> taken =
-        std::chrono::steady_clock::now() - start;
-    size = std::max<std::size_t>(
-        1,
-        static_cast<std::size_t>(static_cast<double>(end) * kBatchSeconds /
-                                 std::max(taken.count(), 1e-3)));
-    missing = missing.subspan(end);
-  }
-  return {};
 }
 
 Expected<std::vector<double>> MemoisedGame::EvaluateWindows(

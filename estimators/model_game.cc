@@ -293,12 +293,11 @@ Expected<std::vector<Evaluation>> ModelGame::Evaluate(
   std::iota(windows.begin(), windows.end(), 0U);
   const std::vector<const Walk*> walks(windows.size(), &walk);
   const std::vector<std::vector<double>> sums = RunWalks(walks, windows);
-  std::vector<Evaluation> results(assignments.size());
-  for (std::size_t i = 0; i < results.size(); ++i) {
-    for (const std::size_t w : windows) {
-      results[i].window_nll.push_back(sums[w][i]);
-    }
-    results[i].loss = MeanLoss(results[i].window_nll, window_tokens_);
+  std::vector<Evaluation> results;
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    std::vector<double> window_loss;
+    for (const std::size_t w : windows) window_loss.push_back(sums[w][i]);
+    results.push_back(MakeEvaluation(std::move(window_loss), window_tokens_));
   }
   return results;
 }

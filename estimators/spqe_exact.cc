@@ -87,7 +87,7 @@ void WeighAll(const States& states,
       std::vector<double>& sum = sums[u * static_cast<std::size_t>(steps) +
                                       static_cast<std::size_t>(x[u])];
       for (std::size_t w = 0; w < tokens.size(); ++w) {
-        sum[w] += weight * (after.window_nll[w] - before.window_nll[w]);
+        sum[w] += weight * (after.window_loss[w] - before.window_loss[w]);
       }
     }
   }

@@ -35,7 +35,7 @@ Expected<void> PlayOrders(ValueFunction& game,
       const Evaluation& after = (*values)[++at];
       samples.increases[row + player] = after.loss - before.loss;
       for (std::size_t w = 0; w < window_sums[player].size(); ++w) {
-        window_sums[player][w] += after.window_nll[w] - before.window_nll[w];
+        window_sums[player][w] += after.window_loss[w] - before.window_loss[w];
       }
     }
     ++at;

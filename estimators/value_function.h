@@ -4,13 +4,20 @@
 
 // The cooperative game that estimators play: units are players, an assignment
 // gives every unit one of the candidate formats, and the value of an assignment
-// is the loss of the model stored that way. CoopQ (arXiv 2509.15455), section
-// 3, eq. 3: mean negative log-likelihood per predicted token, in nats. With two
-// formats the coalition S is the set of units at the high one.
+// is the loss of the model stored that way, in nats per predicted token. CoopQ
+// (arXiv 2509.15455), section 3, eq. 3, takes the mean negative log-likelihood;
+// the divergence from full precision and losses of outside programs are played
+// the same way. With two formats the coalition S is the set of units at the
+// high one.
 //
 // Formats ("options") are numbered from the most precise, 0, to the least. The
 // loss is deterministic: the same tokens are used for every assignment.
+//
+// Implementations hand out losses as they come, also NaN and infinity;
+// MemoisedGame (memoised_game.h) decides what becomes of those, so estimators,
+// which play a MemoisedGame, see finite numbers only.
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -23,12 +30,27 @@ namespace bitpact {
 // Option index of each unit, 0..num_options-1.
 using FormatAssignment = std::vector<int>;
 
+// What the loss of an assignment is.
+enum class LossKind : std::uint8_t {
+  kNll,      // mean -log p(token | before)
+  kKl,       // mean KL(p_full precision || p) over the vocabulary
+  kOutside,  // whatever an outside program answers
+};
+// "nll", "kl", "outside": the names in files and flags.
+const char* LossKindName(LossKind kind);
+// "nll" or "kl"; kInvalidArgument lists both.
+Expected<LossKind> ParseLossKind(const std::string& name);
+
 struct Evaluation {
   // Nats per predicted token.
   double loss = 0.0;
-  // The part of every calibration window: sum of nll over its predicted tokens,
-  // in nats. loss = sum(window_nll) / sum(window_tokens of the game).
-  std::vector<double> window_nll;
+  // The part of every calibration window (a document, where the text has
+  // documents; models/token_set.h): the sum of the loss over its predicted
+  // tokens, in nats. loss = sum(window_loss) / sum(window_tokens of the game).
+  std::vector<double> window_loss;
+  // Of `loss`, windows being the independent draws (models/perplexity.h, ratio
+  // estimate); 0 with one window.
+  double standard_error = 0.0;
 };
 
 // One assignment on one calibration window.
@@ -45,6 +67,7 @@ class ValueFunction {
   [[nodiscard]] virtual int num_options() const = 0;
   // Predicted tokens of every calibration window; at least one window.
   [[nodiscard]] virtual std::span<const double> window_tokens() const = 0;
+  [[nodiscard]] virtual LossKind loss_kind() const { return LossKind::kNll; }
 
   // The loss of each assignment, in the order given. Handing over all
   // assignments that are known in advance lets implementations share work
@@ -54,18 +77,25 @@ class ValueFunction {
       std::span<const FormatAssignment> assignments) = 0;
 
   // For designs that ask every window something else (a pair of orders of its
-  // own for each document): the sum of nll over the predicted tokens of the
-  // question's window, in nats, one a question. The same bits as the entry of
-  // window_nll that Evaluate gives. The default evaluates whole assignments and
-  // picks; games that can run a window alone override it and pay only for what
-  // is asked.
+  // own for each document): the sum of the loss over the predicted tokens of
+  // the question's window, in nats, one a question. The same bits as the entry
+  // of window_loss that Evaluate gives. The default evaluates whole assignments
+  // and picks; games that can run a window alone override it and pay only for
+  // what is asked.
   [[nodiscard]] virtual Expected<std::vector<double>> EvaluateWindows(
       std::span<const WindowQuestion> questions);
 };
 
 // loss from the windows' sums.
-double MeanLoss(std::span<const double> window_nll,
+double MeanLoss(std::span<const double> window_loss,
                 std::span<const double> window_tokens);
+
+// An evaluation with its mean and standard error from the windows' sums.
+Evaluation MakeEvaluation(std::vector<double> window_loss,
+                          std::span<const double> window_tokens);
+
+// "0110": one character an option, digits and then letters; num_options <= 36.
+std::string AssignmentText(std::span<const int> assignment);
 
 }  // namespace bitpact
 

@@ -157,9 +157,9 @@ class WindowGames : public FunctionGame {
     for (const FormatAssignment& assignment : assignments) {
       Evaluation evaluation;
       for (const TwoAdditiveGame& game : games_) {
-        evaluation.window_nll.push_back(10.0 * (1.0 + game(assignment)));
+        evaluation.window_loss.push_back(10.0 * (1.0 + game(assignment)));
       }
-      evaluation.loss = MeanLoss(evaluation.window_nll, window_tokens());
+      evaluation.loss = MeanLoss(evaluation.window_loss, window_tokens());
       results.push_back(std::move(evaluation));
       ++evaluations;
     }

@@ -80,7 +80,7 @@ TEST_F(ModelGameTest, ValueIsTheLossOfTheQuantizedModelBitForBit) {
       ASSERT_TRUE(quantized);
       const LossReport loss =
           EvaluateLoss(model_, quantized->weights(), tokens_);
-      EXPECT_EQ((*values)[i].window_nll, loss.window_nll);
+      EXPECT_EQ((*values)[i].window_loss, loss.window_nll);
       EXPECT_NEAR((*values)[i].loss, loss.nll.mean, 1e-12);
     }
   }
@@ -99,8 +99,8 @@ TEST_F(ModelGameTest, SharingPrefixesOrderAndThreadsDoNotChangeABit) {
   for (std::size_t i = 0; i < assignments.size(); ++i) {
     const auto alone = game->Evaluate(std::span(&assignments[i], 1));
     const std::size_t mirror = assignments.size() - 1 - i;
-    EXPECT_EQ((*together)[mirror].window_nll, (*alone)[0].window_nll);
-    EXPECT_EQ((*reversed)[i].window_nll, (*alone)[0].window_nll);
+    EXPECT_EQ((*together)[mirror].window_loss, (*alone)[0].window_loss);
+    EXPECT_EQ((*reversed)[i].window_loss, (*alone)[0].window_loss);
   }
 }
 
@@ -127,7 +127,7 @@ TEST_F(ModelGameTest, AWindowAloneHasTheBitsOfTheWholeAndCostsOnlyItself) {
     const auto whole = game->Evaluate(std::span(&asked[i].assignment, 1));
     EXPECT_EQ(
         (*sums)[i],
-        whole->front().window_nll[static_cast<std::size_t>(asked[i].window)]);
+        whole->front().window_loss[static_cast<std::size_t>(asked[i].window)]);
   }
 }
 
@@ -144,7 +144,7 @@ TEST_F(ModelGameTest, MatricesThatNoUnitNamesStayInFullPrecision) {
                                            formats_[0].base);
   ASSERT_TRUE(value && packed);
   weights[0] = LinearWeight(&*packed);
-  EXPECT_EQ((*value)[0].window_nll,
+  EXPECT_EQ((*value)[0].window_loss,
             EvaluateLoss(model_, weights, tokens_).window_nll);
 }
 

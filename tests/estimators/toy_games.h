@@ -37,11 +37,11 @@ class FunctionGame : public ValueFunction {
     std::vector<Evaluation> results;
     for (const FormatAssignment& assignment : assignments) {
       const double loss = loss_(assignment);
-      Evaluation evaluation{loss, {}};
+      std::vector<double> window_loss;
       for (const double tokens : tokens_) {
-        evaluation.window_nll.push_back(loss * tokens);
+        window_loss.push_back(loss * tokens);
       }
-      results.push_back(std::move(evaluation));
+      results.push_back(MakeEvaluation(std::move(window_loss), tokens_));
       ++evaluations;
     }
     return results;
