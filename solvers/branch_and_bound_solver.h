@@ -4,18 +4,9 @@
 
 // Exact: best-first branch and bound on the convex relaxation of a convexified
 // problem, two-way and one-hot, any number of resources, convex or not. Two-way
-// problems whose limits are one row go to solvers/two_way_search.h, on several
-// threads if asked; all others to the general form (solvers/convex_model.h,
-// solvers/convex_relaxation.h), on one thread:
-//
-// 1. Two-way: `anneal` for an incumbent.
-// 2. At the root, one diagonal shift after the other: reduced costs against the
-//    incumbent close choices, the problem is compressed to what is open and
-//    shifted anew (a smaller matrix needs a smaller shift), what is left is
-//    annealed (solvers/core_plans.h), until that stops helping. The shift of
-//    least trace is kept unless the semidefinite one leaves less than a third
-//    of its gap.
-// 3. Branching on one choice: take it or close it.
+// problems whose limits are one row are annealed for an incumbent and go to
+// solvers/two_way_search.h, on several threads if asked; all others to
+// solvers/choice_search.h, on one thread.
 //
 // Bounds are lowered by 1e-12 of the sum of all magnitudes, so that rounding
 // cannot prove what is not so. With more than one resource the bound is weaker
@@ -23,8 +14,8 @@
 //
 // One node is one relaxation. Equal optima: the first met, which is the
 // annealer's plan if that is one. The pool holds plans met on the way.
-// Deterministic, for any number of threads. One-row two-way problems come with
-// a RootCertificate.
+// Deterministic, for any number of threads. A RootCertificate comes with every
+// result whose root was reached.
 
 #include <string_view>
 

@@ -302,6 +302,7 @@ bool ConvexRelaxation::Tighten(RelaxationNode& node,
   std::vector<double> lambda = node.multipliers;
   bool is_open = true;
   int slow_rounds = 0;
+  double best_bound = -kInfinity;
   for (int round = 0; round < effort.rounds && is_open; ++round) {
     Descend(node, lambda);
     std::vector<double> best = lambda;
@@ -309,6 +310,11 @@ bool ConvexRelaxation::Tighten(RelaxationNode& node,
     const double bound = PointValue() + minimum - model_.rounding;
     const double before = node.bound;
     if (bound > node.bound) node.bound = bound;
+    if (round == 0 || bound > best_bound) {
+      best_bound = bound;
+      best_point_ = point_;
+      best_multipliers_ = best;
+    }
     node.multipliers = best;
     if (node.bound >= cutoff) {
       is_open = false;

@@ -95,6 +95,13 @@ class ConvexRelaxation {
   // Reduced choices of the open choice with the most weight in each group.
   [[nodiscard]] Choices Rounded(const RelaxationNode& node) const;
 
+  // Of the last Tighten: the point and prices of its best bound.
+  [[nodiscard]] const std::vector<double>& best_point() const {
+    return best_point_;
+  }
+  [[nodiscard]] const std::vector<double>& best_multipliers() const {
+    return best_multipliers_;
+  }
   // Relaxation steps so far.
   [[nodiscard]] std::int64_t steps() const { return steps_; }
 
@@ -157,7 +164,9 @@ class ConvexRelaxation {
   std::vector<double> reference_;  // weight of each group's reference
   std::vector<double> pull_;       // curvature times the coordinates of y
   std::vector<double> excess_;     // sizes'y - limit, one a resource
-  std::vector<double> penalty_;    // of the squared excess, one a resource
+  std::vector<double> best_point_;
+  std::vector<double> best_multipliers_;
+  std::vector<double> penalty_;  // of the squared excess, one a resource
   std::int64_t steps_ = 0;
 };
 

@@ -15,7 +15,10 @@
 namespace bitpact {
 namespace {
 
+using testing::Describe;
 using ::testing::HasSubstr;
+using testing::LadderProblem;
+using testing::LadderSpec;
 using testing::RandomProblem;
 using testing::RandomProblemSpec;
 using testing::SolveByBruteForce;
@@ -80,6 +83,33 @@ TEST(CertificateChecker, IsTightWhereTheRelaxationIs) {
   ASSERT_TRUE(derived.has_value()) << derived.error().message;
   EXPECT_NEAR(*derived, 2.5, 1e-15);
   EXPECT_TRUE(CheckRootCertificate(problem, certificate).has_value());
+}
+
+// Many more options than coordinates: U'(K + D)U is singular, the certificate
+// is not.
+TEST(CertificateChecker, AcceptsTheRootsOfLadders) {
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    LadderSpec spec{.units = 8 + static_cast<int>(seed % 3) * 8,
+                    .options = {5, 3, 2},
+                    .is_convex = seed % 2 == 0,
+                    .ratio = seed % 4 < 2 ? 1.0 : 10.0};
+    spec.pair_noise = seed % 8 == 7 ? 0.1 : 0.0;
+    const AllocationProblem problem = LadderProblem(spec, seed);
+    SolveOptions options;
+    options.node_limit = 1;
+    BranchAndBoundSolver solver;
+    const Expected<SolveResult> result =
+        SolveAndCheck(solver, problem, options);
+    ASSERT_TRUE(result.has_value())
+        << Describe(spec, seed) << ": " << result.error().message;
+    ASSERT_TRUE(result->root_certificate.has_value()) << Describe(spec, seed);
+    EXPECT_EQ(result->options.at("root_certificate").used, "checked");
+    // Nothing was given away: the bound of the run is the certificate's.
+    EXPECT_NEAR(result->root_certificate->bound,
+                result->bound,
+                1e-7 * std::abs(result->bound) + 1e-9 * ObjectiveScale(problem))
+        << Describe(spec, seed);
+  }
 }
 
 class TamperedCertificate : public ::testing::Test {

@@ -14,6 +14,7 @@
 
 #include "core/random.h"
 #include "gtest/gtest.h"
+#include "solvers/branch_and_bound_solver.h"
 #include "solvers/plan_checker.h"
 #include "solvers/solver_factory.h"
 #include "tests/solvers/problem_generator.h"
@@ -22,6 +23,9 @@ namespace bitpact {
 namespace {
 
 using testing::BruteForceAnswer;
+using testing::Describe;
+using testing::LadderProblem;
+using testing::LadderSpec;
 using testing::RandomProblem;
 using testing::RandomProblemSpec;
 using testing::SolveByBruteForce;
@@ -210,6 +214,64 @@ TEST_P(Differential, AgreesWithBruteForceFromNoStartAndFromTheWorst) {
       !(*solver)->capabilities().needs_structure) {
     EXPECT_GE(compared, 1000);
   }
+}
+
+// Ladders of mixed lengths, convex and not, with and without noise on each
+// option, in every solver that takes them: no start, and the worst plan's.
+struct LadderCase {
+  LadderSpec spec;
+  std::uint64_t seed = 0;
+};
+
+LadderCase MakeLadderCase(std::uint64_t number) {
+  static const std::vector<std::vector<int>> kLengths = {
+      {1, 2, 3, 5}, {5, 3, 2, 1}, {2, 3}, {5, 3}, {3}, {1, 5}};
+  LadderSpec spec;
+  spec.options = kLengths[number % kLengths.size()];
+  spec.units = spec.options == std::vector<int>{5, 3} ? 4 : 5;
+  spec.is_convex = number / 6 % 2 == 0;
+  spec.ratio = number / 12 % 3 == 0 ? 0.3 : number / 12 % 3 == 1 ? 3.0 : 30.0;
+  spec.cost_noise = number / 36 % 2 == 0 ? 0.0 : 0.5;
+  spec.pair_noise = number / 72 % 2 == 0 ? 0.0 : 0.2;
+  spec.tightness = 0.1 + 0.2 * static_cast<double>(number % 5);
+  return {spec, number};
+}
+
+constexpr std::uint64_t kLadderProblems = 720;
+
+TEST(LadderDifferential, BranchAndBoundAgreesWithBruteForceAndCertifies) {
+  BranchAndBoundSolver proof_only(BranchAndBoundSolver::Start::kNothing);
+  BranchAndBoundSolver usual;
+  int certified = 0;
+  for (std::uint64_t i = 0; i < kLadderProblems; ++i) {
+    const LadderCase made = MakeLadderCase(i);
+    const AllocationProblem problem = LadderProblem(made.spec, made.seed);
+    const std::string text = Describe(made.spec, made.seed);
+    const BruteForceAnswer judge = SolveByBruteForce(problem);
+    ASSERT_TRUE(judge.plan.has_value()) << text;
+    const double tolerance =
+        2e-7 * std::abs(judge.objective) + 1e-9 * ObjectiveScale(problem);
+    for (const bool is_usual : {true, false}) {
+      for (const bool is_bad : {false, true}) {
+        SolveOptions options;
+        if (is_bad) options.warm_start = judge.worst;
+        const Expected<SolveResult> result =
+            SolveAndCheck(is_usual ? usual : proof_only, problem, options);
+        ASSERT_TRUE(result.has_value()) << text << result.error().message;
+        EXPECT_EQ(result->termination, Termination::kOptimal) << text;
+        EXPECT_NEAR(result->objective, judge.objective, tolerance) << text;
+        EXPECT_LE(result->bound, judge.objective + tolerance) << text;
+        if (!result->root_certificate) continue;
+        ++certified;
+        EXPECT_LE(result->root_certificate->bound, judge.objective + tolerance)
+            << text;
+        EXPECT_EQ(result->options.at("root_certificate").used, "checked");
+      }
+    }
+    if (HasFailure()) break;
+  }
+  // Those with two-option units only, too; none where folding leaves nothing.
+  EXPECT_GT(certified, static_cast<int>(3 * kLadderProblems));
 }
 
 std::vector<std::string> ExactSolvers() {
