@@ -139,6 +139,7 @@ class ChoiceSearch {
                                        model,
                                        relaxation.best_point(),
                                        relaxation.best_multipliers());
+    if (!std::isfinite(made.bound)) return;
     if (certificate_ && certificate_->bound >= made.bound) return;
     certificate_ = std::move(made);
   }

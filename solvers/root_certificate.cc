@@ -14,6 +14,9 @@ namespace {
 
 using Real = long double;
 
+// More than what a double rounds, relative.
+constexpr Real kPayment = 1e-15L;
+
 // What the shift needs on top of the model's, one entry a variable.
 std::vector<double> Widening(const ReducedProblem& reduced,
                              const ConvexModel& model) {
@@ -66,14 +69,17 @@ std::vector<Real> Pull(const ReducedProblem& reduced,
   return pull;
 }
 
-// The formula of RootCertificate.
+// The formula of RootCertificate, lowered by what doubles round of prices,
+// which may be of any size where little fits.
 double BoundOf(const ReducedProblem& reduced,
                const RootCertificate& certificate) {
   const std::vector<Real> pull = Pull(reduced, certificate);
   Real bound = static_cast<Real>(reduced.constant);
+  Real paid = 0.0L;
   for (std::size_t k = 0; k < reduced.limits.size(); ++k) {
-    bound -= static_cast<Real>(certificate.multipliers[k]) *
-             static_cast<Real>(reduced.limits[k]);
+    const Real price = static_cast<Real>(certificate.multipliers[k]);
+    bound -= price * static_cast<Real>(reduced.limits[k]);
+    paid += price * std::abs(static_cast<Real>(reduced.limits[k]));
   }
   for (const ReducedGroup& group : reduced.groups) {
     Real least = 0.0L;
@@ -82,15 +88,17 @@ double BoundOf(const ReducedProblem& reduced,
       Real price = static_cast<Real>(reduced.linear[v]) -
                    0.5L * static_cast<Real>(certificate.shift[v]) + pull[v];
       for (std::size_t k = 0; k < reduced.limits.size(); ++k) {
-        price += static_cast<Real>(certificate.multipliers[k]) *
-                 static_cast<Real>(reduced.sizes[k][v]);
+        const Real part = static_cast<Real>(certificate.multipliers[k]) *
+                          static_cast<Real>(reduced.sizes[k][v]);
+        price += part;
+        paid += std::abs(part);
       }
       least = std::min(least, price);
       bound -= 0.5L * static_cast<Real>(certificate.point[v]) * pull[v];
     }
     bound += least;
   }
-  return static_cast<double>(bound);
+  return static_cast<double>(bound - kPayment * paid);
 }
 
 }  // namespace
