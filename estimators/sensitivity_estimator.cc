@@ -8,6 +8,8 @@
 #include "estimators/coopq.h"
 #include "estimators/counting_game.h"
 #include "estimators/isolated.h"
+#include "estimators/pairs.h"
+#include "estimators/quadratic.h"
 #include "estimators/shapley.h"
 #include "estimators/spqe.h"
 
@@ -22,10 +24,14 @@ struct Entry {
 // 2^20 coalitions.
 constexpr int kMostExactPlayers = 20;
 
-constexpr std::array<Entry, 3> kTable = {{
+constexpr std::array<Entry, 7> kTable = {{
     {"coopq", &MakeCoopqEstimator},
     {"shapley", &MakeShapleyEstimator},
+    {"quadratic", &MakeQuadraticEstimator},
+    {"pairs", &MakePairsEstimator},
     {"isolated", &MakeIsolatedEstimator},
+    {"isolated-low", &MakeIsolatedLowEstimator},
+    {"isolated-both", &MakeIsolatedBothEstimator},
 }};
 
 }  // namespace

@@ -388,12 +388,13 @@ TEST(Shapley, OptionsCostTheSumOfTheirSteps) {
 TEST(Isolated, MeasuresOneUnitAtATimeAgainstAllHigh) {
   const TwoAdditiveGame toy(5, 8);
   FunctionGame game(5, 2, toy);
-  const auto estimate = MakeIsolatedEstimator()->Run({&game}, {});
+  CountingGame counting(game);
+  const auto estimate = MakeIsolatedEstimator()->Run({&counting}, {});
   ASSERT_TRUE(estimate);
   for (std::size_t i = 0; i < 5; ++i) {
     EXPECT_NEAR(estimate->surrogate.linear[i][1], toy.linear[i], kTight);
   }
-  EXPECT_EQ(game.evaluations, 7);
+  EXPECT_EQ(counting.evaluations(), 7.0);
   EXPECT_TRUE(estimate->surrogate.pairs.empty());
 }
 
