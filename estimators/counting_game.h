@@ -25,11 +25,11 @@ class CountingGame : public ValueFunction {
   [[nodiscard]] int num_options() const override {
     return game_->num_options();
   }
-  [[nodiscard]] std::span<const double> window_tokens() const override {
-    return game_->window_tokens();
-  }
   [[nodiscard]] LossKind loss_kind() const override {
     return game_->loss_kind();
+  }
+  [[nodiscard]] std::span<const double> window_tokens() const override {
+    return game_->window_tokens();
   }
   [[nodiscard]] Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) override;

@@ -47,7 +47,8 @@ class Drawer {
   Drawer(int num_units, int num_options, std::uint64_t seed)
       : units_(static_cast<std::size_t>(num_units)),
         lowest_(num_options - 1),
-        random_(seed, "quadratic/design") {}
+        leverage_(seed, "quadratic/leverage"),
+        at_budget_(seed, "quadratic/at_budget") {}
 
   [[nodiscard]] int most() const { return static_cast<int>(units_) * lowest_; }
   bool Add(FormatAssignment row) {
@@ -57,13 +58,13 @@ class Drawer {
   }
   void AddLeveragePair() {
     const auto size = static_cast<std::size_t>(
-        1 + random_.UniformInt(std::max(1, most() - 1)));
+        1 + leverage_.UniformInt(std::max(1, most() - 1)));
     std::vector<int> steps;
     for (std::size_t u = 0; u < units_; ++u) {
       steps.insert(
           steps.end(), static_cast<std::size_t>(lowest_), static_cast<int>(u));
     }
-    random_.Shuffle(steps);
+    leverage_.Shuffle(steps);
     FormatAssignment row(units_, 0);
     for (std::size_t i = 0; i < size && i < steps.size(); ++i) {
       ++row[static_cast<std::size_t>(steps[i])];
@@ -74,18 +75,20 @@ class Drawer {
     Add(std::move(complement));
   }
   void AddAtBudget(const TargetBudget& target, const SizeSpan& span) {
-    const double shift = kSpread * (2.0 * random_.Uniform() - 1.0) *
+    const double shift = kSpread * (2.0 * at_budget_.Uniform() - 1.0) *
                          static_cast<double>(span.greatest - span.least);
     const std::int64_t limit = std::max(
         span.least, target.byte_limit + static_cast<std::int64_t>(shift));
-    Add(DrawAtBudget(target.option_bytes, limit, random_));
+    Add(DrawAtBudget(target.option_bytes, limit, at_budget_));
   }
   [[nodiscard]] std::vector<FormatAssignment>& rows() { return rows_; }
 
  private:
   std::size_t units_;
   int lowest_;
-  RandomStream random_;
+  // Apart, so that the leverage rows are the same for every budget.
+  RandomStream leverage_;
+  RandomStream at_budget_;
   std::set<FormatAssignment> seen_;
   std::vector<FormatAssignment> rows_;
 };

@@ -37,7 +37,7 @@ struct SensitivityTable {
   // permutations, alpha and seed are in the file.
   EstimateOptions options;
   std::int64_t calibration_tokens = 0;
-  // Assignments whose loss was known when the table was made.
+  // That the estimator asked for, rounded (estimate.cost has them exactly).
   std::int64_t evaluations = 0;
   ModelBytes model_bytes;  // for budgets
   // "model", "text": fingerprints (core/hash.h).
