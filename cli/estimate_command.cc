@@ -8,6 +8,8 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/pipeline.h"
+#include "cli/plan_choice.h"
+#include "cli/report.h"
 #include "core/atomic_file.h"
 
 namespace bitpact {
@@ -18,11 +20,28 @@ namespace fs = std::filesystem;
 struct EstimateFlags {
   fs::path model;
   std::optional<fs::path> text;
+  std::string budget;  // empty: for no budget in particular
   fs::path output = "out";
   CommonFlags common;
   MeasureOptions measure;
   TextFlags tokens;
 };
+
+// Sets the target of the estimate.
+Expected<void> AimAtBudget(EstimateFlags& flags, const Model& model) {
+  if (flags.budget.empty()) return {};
+  const Expected<Budget> budget = ParseBudget(flags.budget);
+  if (!budget) return tl::unexpected(budget.error());
+  const auto granularity = ParseGranularity(flags.measure.granularity);
+  if (!granularity) return tl::unexpected(granularity.error());
+  const std::vector<Unit> units = MakeUnits(model, *granularity);
+  const auto formats = CandidateFormats(flags.measure);
+  const ByteLimit limit =
+      ResolveBudget(*budget, MeasureBytes(model, units), units, formats);
+  if (!limit.infeasible.empty()) return InvalidArgument(limit.infeasible);
+  flags.measure.estimate.target = MakeTarget(units, formats, limit.limit);
+  return {};
+}
 
 Expected<Exit> EstimateSensitivities(EstimateFlags flags) {
   flags.measure.estimate.seed = flags.common.seed;
@@ -43,6 +62,8 @@ Expected<Exit> EstimateSensitivities(EstimateFlags flags) {
   if (!calibration) return tl::unexpected(calibration.error());
   done = MakeWritableFolder(flags.output);
   if (!done) return tl::unexpected(done.error());
+  done = AimAtBudget(flags, loaded->model);
+  if (!done) return tl::unexpected(done.error());
   Expected<Playground> playground =
       MakePlayground(loaded->model,
                      *calibration,
@@ -60,7 +81,8 @@ Expected<Exit> EstimateSensitivities(EstimateFlags flags) {
   if (!done) return tl::unexpected(done.error());
   std::cout << "wrote " << file.string() << ": " << table->units.size()
             << " units, " << playground->memo->evaluations() << " evaluations, "
-            << playground->memo->recalled() << " recalled\n";
+            << playground->memo->recalled() << " recalled\n"
+            << RenderMeasurement(*table);
   return Exit::kDone;
 }
 
@@ -73,6 +95,10 @@ void AddEstimateCommand(CLI::App& program, CommandOutcome& outcome) {
   command->add_option("model", flags->model, "Hugging Face folder")->required();
   command->add_option(
       "--text", flags->text, "Calibration text; default MODEL/calibration.txt");
+  command->add_option("--budget",
+                      flags->budget,
+                      "Fit best at this budget (3.0bpw, 1.2MB, 60%); the table "
+                      "still serves others");
   command
       ->add_option("-o,--output",
                    flags->output,

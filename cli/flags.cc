@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/flags.h"
 
+#include <map>
+
 #include "core/progress.h"
 #include "core/threads.h"
 #include "estimators/sensitivity_estimator.h"
@@ -87,6 +89,37 @@ void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
                  options.estimate.permutations,
                  "Random orders for coopq and shapley, in antithetic pairs")
       ->capture_default_str();
+  app.add_option("--orders",
+                 options.estimate.orders,
+                 "shapley: shared (every order on all windows) or own (each "
+                 "window has --permutations orders of its own)")
+      ->transform(CLI::CheckedTransformer(std::map<std::string, OrderDesign>{
+          {"shared", OrderDesign::kShared}, {"own", OrderDesign::kPerWindow}}));
+  app.add_option("--stop-error",
+                 options.estimate.stop_error,
+                 "shapley, coopq: stop once the standard errors of the values "
+                 "are below this share of them; 0: never")
+      ->capture_default_str();
+  app.add_option("--stop-plan",
+                 options.estimate.stop_plan,
+                 "shapley, coopq: stop once the plan at --budget stays the "
+                 "same for so many rounds; 0: never")
+      ->capture_default_str();
+  app.add_option("--exact-players",
+                 options.estimate.exact_players,
+                 "shapley, coopq: enumerate games of at most so many players")
+      ->capture_default_str();
+  app.add_option("--coalitions",
+                 options.estimate.coalitions,
+                 "quadratic: coalitions to evaluate; 0: twice the unknowns, at "
+                 "most 1500")
+      ->capture_default_str();
+  app.add_flag("--pairs-in-block",
+               options.estimate.pairs_in_block,
+               "pairs: only units of the same block");
+  app.add_flag("--sign-as-printed",
+               options.estimate.sign_as_printed,
+               "coopq: the sign of the paper's eq. 5 taken literally");
   app.add_option("--alpha",
                  options.estimate.alpha,
                  "coopq: 0 keeps all interactions, 1 none")

@@ -28,7 +28,8 @@ Expected<void> ApplyCommonFlags(const CommonFlags& flags);
 void AddQuantizerFlags(CLI::App& app, QuantizerOptions& options);
 
 // --bits --group-size --symmetric --granularity --quantizer --estimator
-// --permutations --alpha --calibration-tokens --held-out
+// --permutations --orders --stop-error --stop-plan --exact-players --coalitions
+// --pairs-in-block --sign-as-printed --alpha --calibration-tokens --held-out
 void AddMeasureFlags(CLI::App& app, MeasureOptions& options);
 
 // --solver --time-limit --gap

@@ -3,11 +3,13 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
 #include <utility>
 
+#include "cli/plan_choice.h"
 #include "core/hash.h"
 #include "estimators/problem_builder.h"
 #include "solvers/plan_checker.h"
@@ -278,6 +280,17 @@ Expected<Playground> MakePlayground(const Model& model,
   return play;
 }
 
+bool SplitPlayground(Playground& playground) {
+  const WindowSplit split =
+      SplitWindows(static_cast<int>(playground.memo->window_tokens().size()));
+  if (split.judge.empty()) return false;
+  playground.fit =
+      std::make_unique<WindowSubsetGame>(*playground.memo, split.fit);
+  playground.judge =
+      std::make_unique<WindowSubsetGame>(*playground.memo, split.judge);
+  return true;
+}
+
 Expected<SensitivityTable> Measure(const Model& model,
                                    const TokenSet& calibration,
                                    const MeasureOptions& options,
@@ -285,25 +298,25 @@ Expected<SensitivityTable> Measure(const Model& model,
                                    Playground& playground) {
   const auto made = MakeEstimator(estimator);
   if (!made) return tl::unexpected(made.error());
+  ValueFunction& game = playground.fit
+                            ? static_cast<ValueFunction&>(*playground.fit)
+                            : *playground.memo;
   const ModelEvidence evidence{&model,
                                &playground.units,
                                &playground.formats,
                                playground.quantizer.get(),
                                &calibration};
-  Expected<Estimate> estimate = RunEstimator(
-      **made, {playground.memo.get(), &evidence}, options.estimate);
+  Expected<Estimate> estimate =
+      RunEstimator(**made, {&game, &evidence}, options.estimate);
   if (!estimate) return tl::unexpected(estimate.error());
   SensitivityTable table;
-  table.evaluations =
-      playground.memo->evaluations() + playground.memo->recalled();
-  const Expected<FitQuality> fit = MeasureFit(*playground.memo,
-                                              estimate->surrogate,
-                                              options.held_out,
-                                              options.estimate.seed);
+  table.evaluations = std::llround(estimate->cost.evaluations);
+  const Expected<FitQuality> fit = MeasureFit(
+      game, estimate->surrogate, options.held_out, options.estimate.seed);
   if (!fit) return tl::unexpected(fit.error());
   if (options.estimate.target) {
     const TargetBudget& target = *options.estimate.target;
-    const auto near = MeasureFitAtBudget(*playground.memo,
+    const auto near = MeasureFitAtBudget(game,
                                          estimate->surrogate,
                                          target.option_bytes,
                                          target.byte_limit,
@@ -321,7 +334,9 @@ Expected<SensitivityTable> Measure(const Model& model,
   table.estimate = std::move(*estimate);
   table.fit = *fit;
   table.options = options.estimate;
-  table.calibration_tokens = calibration.predicted;
+  double tokens = 0.0;
+  for (const double count : game.window_tokens()) tokens += count;
+  table.calibration_tokens = std::llround(tokens);
   table.model_bytes = MeasureBytes(model, playground.units);
   table.inputs = {{"model", model.fingerprint()},
                   {"calibration", calibration.fingerprint}};

@@ -19,6 +19,7 @@
 #include "estimators/memoised_game.h"
 #include "estimators/model_game.h"
 #include "estimators/sensitivity_table.h"
+#include "estimators/window_subset_game.h"
 #include "models/model.h"
 #include "models/token_set.h"
 #include "models/tokenizer.h"
@@ -101,14 +102,21 @@ struct Playground {
   std::unique_ptr<Quantizer> quantizer;
   std::unique_ptr<ModelGame> game;
   std::unique_ptr<MemoisedGame> memo;
+  // Set by SplitPlayground: two thirds of the windows to estimate on and the
+  // rest to judge plans by.
+  std::unique_ptr<WindowSubsetGame> fit;
+  std::unique_ptr<WindowSubsetGame> judge;
 };
+// False, and nothing changed, with fewer than three calibration windows.
+bool SplitPlayground(Playground& playground);
 // log_file: where evaluations are kept (estimators/memoised_game.h).
 Expected<Playground> MakePlayground(const Model& model,
                                     const TokenSet& calibration,
                                     const MeasureOptions& options,
                                     const std::filesystem::path& log_file);
 
-// Runs one estimator and judges it on held-out assignments.
+// Runs one estimator, on the fitting windows where they are split off, and
+// judges it on held-out assignments.
 Expected<SensitivityTable> Measure(const Model& model,
                                    const TokenSet& calibration,
                                    const MeasureOptions& options,

@@ -80,19 +80,6 @@ std::string RenderFit(const SensitivityTable& table,
   return text + "\n";
 }
 
-std::string RenderMeasurement(const SensitivityTable& table) {
-  std::string text = "measured by " + table.estimator + ": " +
-                     FormatNumber(table.estimate.cost.evaluations, 1) +
-                     " evaluations of " +
-                     FormatCount(table.calibration_tokens) + " tokens, " +
-                     FormatDuration(table.estimate.cost.seconds) + "\n";
-  if (!table.estimate.detail.empty()) {
-    text += "  " + table.estimate.detail + "\n";
-  }
-  return text + RenderFit(table, table.fit, "unseen assignments of any size") +
-         RenderFit(table, table.fit_at_budget, "unseen ones at the budget");
-}
-
 // The units whose lowest option costs most and least.
 std::string RenderExtremes(const SensitivityTable& table) {
   constexpr std::size_t kNamed = 3;
@@ -138,6 +125,37 @@ Json RowJson(const ReportRow& row) {
           {"windows", row.loss.windows}};
 }
 
+std::string RenderChoice(const Report& report) {
+  if (!report.choice) {
+    return report.choice_note.empty() ? "" : report.choice_note + "\n";
+  }
+  const PlanSearchResult& choice = *report.choice;
+  return "plan taken: " + DescribeSearch(choice) + " (" +
+         FormatNumber(choice.fit_evaluations, 0) +
+         " evaluations on fitting windows, " +
+         FormatNumber(choice.judge_evaluations, 0) + " on held-out ones, " +
+         FormatDuration(choice.seconds) + ")\n";
+}
+
+Json ChoiceJson(const Report& report) {
+  if (!report.choice)
+    return {{"taken", "solver"}, {"note", report.choice_note}};
+  const PlanSearchResult& choice = *report.choice;
+  Json judged = Json::array();
+  for (const JudgedPlan& plan : choice.judged) {
+    judged.push_back({{"name", plan.name},
+                      {"fit_loss_nats", plan.fit_loss},
+                      {"judge_loss_nats", plan.judge_loss}});
+  }
+  return {{"taken", choice.best.name},
+          {"swaps", choice.swaps},
+          {"neighbours", choice.neighbours},
+          {"fit_evaluations", choice.fit_evaluations},
+          {"judge_evaluations", choice.judge_evaluations},
+          {"seconds", choice.seconds},
+          {"judged", judged}};
+}
+
 Json ReportJson(const Report& report) {
   Json rows = Json::array();
   for (const ReportRow& row : report.rows) rows.push_back(RowJson(row));
@@ -172,6 +190,7 @@ Json ReportJson(const Report& report) {
         {"bound", bounded ? Json(solve.bound) : Json(nullptr)},
         {"relative_gap", bounded ? Json(solve.RelativeGap()) : Json(nullptr)},
         {"time_s", solve.stats.time_s}}},
+      {"choice", ChoiceJson(report)},
       {"estimator", report.sensitivities.estimator},
       {"quantizer", report.sensitivities.quantizer},
       {"units", units},
@@ -179,6 +198,19 @@ Json ReportJson(const Report& report) {
 }
 
 }  // namespace
+
+std::string RenderMeasurement(const SensitivityTable& table) {
+  std::string text = "measured by " + table.estimator + ": " +
+                     FormatNumber(table.estimate.cost.evaluations, 1) +
+                     " evaluations of " +
+                     FormatCount(table.calibration_tokens) + " tokens, " +
+                     FormatDuration(table.estimate.cost.seconds) + "\n";
+  if (!table.estimate.detail.empty()) {
+    text += "  " + table.estimate.detail + "\n";
+  }
+  return text + RenderFit(table, table.fit, "unseen assignments of any size") +
+         RenderFit(table, table.fit_at_budget, "unseen ones at the budget");
+}
 
 void ComparePlans(std::span<const double> window_tokens,
                   std::vector<ReportRow>& rows) {
@@ -240,7 +272,8 @@ std::string RenderReport(const Report& report) {
                      std::to_string(report.plan.units.size()) + " units\n";
   text += "evaluated on " + report.evaluation + "\n\n";
   text += RenderRows(report) + "\n";
-  text += RenderSolve(report) + RenderMeasurement(report.sensitivities) +
+  text += RenderSolve(report) + RenderChoice(report) +
+          RenderMeasurement(report.sensitivities) +
           RenderExtremes(report.sensitivities) + "\n";
   text += RenderBitMap(report.plan) + "\nstages:";
   for (const StageTime& stage : report.stages) {

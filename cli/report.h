@@ -9,12 +9,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "core/allocation_plan.h"
 #include "core/error.h"
+#include "estimators/plan_search.h"
 #include "estimators/sensitivity_table.h"
 #include "models/perplexity.h"
 #include "solvers/solve_result.h"
@@ -53,9 +55,16 @@ struct Report {
   std::vector<ReportRow> rows;
   AllocationPlan plan;
   SolveResult solve;
+  // What was measured before the plan was taken; unset: the solver's plan as it
+  // is, and `choice_note` says why.
+  std::optional<PlanSearchResult> choice;
+  std::string choice_note;
   SensitivityTable sensitivities;
   std::vector<StageTime> stages;
 };
+
+// What the estimate took and how it does on unseen assignments.
+std::string RenderMeasurement(const SensitivityTable& table);
 
 std::string RenderReport(const Report& report);
 

