@@ -7,6 +7,7 @@
 #include <string>
 
 #include "core/check.h"
+#include "core/progress.h"
 #include "core/threads.h"
 #include "models/elementwise.h"
 #include "models/elementwise_reverse.h"
@@ -35,7 +36,8 @@ ReversePass::ReversePass(const Model& model)
       hidden_(static_cast<std::size_t>(model.config().num_layers) + 1) {}
 
 // Fills gradient_ with dL/d(what leaves the last block).
-double ReversePass::HeadBackward(const TokenWindow& window) {
+double ReversePass::HeadBackward(const TokenWindow& window,
+                                 const LogitGradient& other) {
   const ModelConfig& config = model_->config();
   const std::vector<float>& hidden = hidden_.back();
   const auto width = static_cast<std::size_t>(config.hidden_size);
@@ -55,9 +57,11 @@ double ReversePass::HeadBackward(const TokenWindow& window) {
     logits_.resize(rows * vocab);
     transformer_.Logits(part, logits_);
     for (std::size_t row = 0; row < rows; ++row) {
-      loss +=
-          SoftmaxLoss(std::span(logits_).subspan(row * vocab, vocab),
-                      static_cast<std::size_t>(window.tokens[first + row + 1]));
+      const auto line = std::span(logits_).subspan(row * vocab, vocab);
+      const std::size_t next = first + row + 1;
+      loss += other ? other(next, line)
+                    : SoftmaxLoss(
+                          line, static_cast<std::size_t>(window.tokens[next]));
     }
     normed_gradient_.assign(rows * width, 0.0F);
     AddInputGradient(head,
@@ -76,7 +80,8 @@ double ReversePass::HeadBackward(const TokenWindow& window) {
 
 double ReversePass::Run(const TokenWindow& window,
                         const WeightSet& weights,
-                        const LinearVisitor& visitor) {
+                        const LinearVisitor& visitor,
+                        const LogitGradient& head) {
   const ModelConfig& config = model_->config();
   const auto layers = static_cast<std::size_t>(config.num_layers);
   BITPACT_CHECK(weights.size() == layers * kLinearsPerBlock,
@@ -96,7 +101,7 @@ double ReversePass::Run(const TokenWindow& window,
     transformer_.RunBlock(
         static_cast<int>(layer), block(layer), hidden_[layer + 1]);
   }
-  const double loss = HeadBackward(window);
+  const double loss = HeadBackward(window, head);
   for (std::size_t layer = layers; layer-- > 0;) {
     block_.Forward(static_cast<int>(layer), block(layer), hidden_[layer]);
     block_.Backward(block(layer), gradient_, visitor);
@@ -119,22 +124,37 @@ Expected<std::vector<double>> BackpropagateWindows(
     const Model& model,
     const WeightSet& weights,
     const TokenSet& tokens,
-    const std::function<void(const WindowBackprop&)>& visitor) {
-  std::vector<double> losses(tokens.windows.size());
+    const std::function<void(const WindowBackprop&)>& visitor,
+    const BackpropagateOptions& options) {
+  const std::size_t first = std::min(options.first, tokens.windows.size());
+  std::vector<double> losses(
+      std::min(options.count, tokens.windows.size() - first));
+  if (losses.empty()) return losses;
   std::vector<std::unique_ptr<ReversePass>> lanes(
       static_cast<std::size_t>(ThreadCount()));
+  Progress progress("reverse pass", std::ssize(losses));
   ParallelFor(std::ssize(losses), [&](std::int64_t index, int worker) {
     auto& lane = lanes[static_cast<std::size_t>(worker)];
     if (!lane) lane = std::make_unique<ReversePass>(model);
-    const auto window = static_cast<std::size_t>(index);
-    losses[window] = lane->Run(
-        tokens.windows[window], weights, [&](const LinearBackprop& linear) {
+    const std::size_t window = first + static_cast<std::size_t>(index);
+    LogitGradient head;
+    if (options.head) {
+      head = [&](std::size_t token, std::span<float> logits) {
+        return options.head(window, token, logits);
+      };
+    }
+    losses[static_cast<std::size_t>(index)] = lane->Run(
+        tokens.windows[window],
+        weights,
+        [&](const LinearBackprop& linear) {
           visitor({.window = window, .worker = worker, .linear = &linear});
-        });
+        },
+        head);
+    progress.Advance();
   });
   for (std::size_t w = 0; w < losses.size(); ++w) {
     if (std::isfinite(losses[w])) continue;
-    return InvalidArgument("calibration window " + std::to_string(w) +
+    return InvalidArgument("calibration window " + std::to_string(first + w) +
                            ": the loss is " +
                            (std::isnan(losses[w]) ? "nan" : "infinite") +
                            "; gradients need a finite one");

@@ -21,6 +21,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <span>
 #include <vector>
@@ -34,6 +35,13 @@
 
 namespace bitpact {
 
+// Another loss in place of the negative log-likelihood: turns the logits that
+// predict token `token` of the window, [vocab_size], into dL/dlogits and
+// returns this token's part of L. Called once for each predicted token, in
+// order.
+using LogitGradient =
+    std::function<double(std::size_t token, std::span<float> logits)>;
+
 // One thread's worth; not thread-safe.
 class ReversePass {
  public:
@@ -43,10 +51,11 @@ class ReversePass {
   // L of the window, nats. visitor: sees every linear layer once, last block
   // first, inside a block in the order of BlockReverse::Backward. Its tokens
   // are those the model runs, the window's but for the last. weights: dense or
-  // packed, kLinearsPerBlock a layer.
+  // packed, kLinearsPerBlock a layer. head null: the negative log-likelihood.
   double Run(const TokenWindow& window,
              const WeightSet& weights,
-             const LinearVisitor& visitor);
+             const LinearVisitor& visitor,
+             const LogitGradient& head = nullptr);
 
   // dL/dW of every linear weight, [rows, cols] each, by place in `weights`.
   // Memory: 4 bytes a weight.
@@ -59,7 +68,7 @@ class ReversePass {
   }
 
  private:
-  double HeadBackward(const TokenWindow& window);
+  double HeadBackward(const TokenWindow& window, const LogitGradient& head);
 
   const Model* model_;
   Transformer transformer_;
@@ -79,16 +88,29 @@ struct WindowBackprop {
   const LinearBackprop* linear = nullptr;
 };
 
-// Runs every window through a ReversePass, windows spread over threads, and
-// returns L of each. The visitor is called by several threads at once, for
-// different windows: what it sums, it sums by window, and the caller adds the
-// windows in their order, so that nothing depends on the number of threads.
-// kInvalidArgument names the first window whose loss is not finite.
+struct BackpropagateOptions {
+  // Windows [first, first + count), as far as there are any.
+  std::size_t first = 0;
+  std::size_t count = std::numeric_limits<std::size_t>::max();
+  // A LogitGradient that also knows the window; called by several threads at
+  // once, for different windows. Null: the negative log-likelihood.
+  std::function<double(
+      std::size_t window, std::size_t token, std::span<float> logits)>
+      head;
+};
+
+// Runs windows through a ReversePass, spread over threads, and returns L of
+// each. The visitor is called by several threads at once, for different
+// windows: what it sums, it sums by window, and the caller adds the windows in
+// their order, so that nothing depends on the number of threads. A progress bar
+// counts windows. kInvalidArgument names the first window whose loss is not
+// finite.
 Expected<std::vector<double>> BackpropagateWindows(
     const Model& model,
     const WeightSet& weights,
     const TokenSet& tokens,
-    const std::function<void(const WindowBackprop&)>& visitor);
+    const std::function<void(const WindowBackprop&)>& visitor,
+    const BackpropagateOptions& options = {});
 
 }  // namespace bitpact
 
