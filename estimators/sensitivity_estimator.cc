@@ -5,13 +5,22 @@
 #include <chrono>
 #include <utility>
 
+#include "estimators/activation.h"
 #include "estimators/coopq.h"
 #include "estimators/counting_game.h"
+#include "estimators/fisher.h"
+#include "estimators/gradient_error.h"
+#include "estimators/hawq.h"
+#include "estimators/hessian_error.h"
 #include "estimators/isolated.h"
+#include "estimators/lim.h"
+#include "estimators/llm_mq.h"
 #include "estimators/pairs.h"
 #include "estimators/quadratic.h"
 #include "estimators/shapley.h"
 #include "estimators/spqe.h"
+#include "estimators/weight_mse.h"
+#include "estimators/zscore.h"
 
 namespace bitpact {
 namespace {
@@ -24,7 +33,7 @@ struct Entry {
 // 2^20 coalitions.
 constexpr int kMostExactPlayers = 20;
 
-constexpr std::array<Entry, 7> kTable = {{
+constexpr auto kTable = std::to_array<Entry>({
     {"coopq", &MakeCoopqEstimator},
     {"shapley", &MakeShapleyEstimator},
     {"quadratic", &MakeQuadraticEstimator},
@@ -32,7 +41,16 @@ constexpr std::array<Entry, 7> kTable = {{
     {"isolated", &MakeIsolatedEstimator},
     {"isolated-low", &MakeIsolatedLowEstimator},
     {"isolated-both", &MakeIsolatedBothEstimator},
-}};
+    {"llm-mq", &MakeLlmMqEstimator},
+    {"fisher", &MakeFisherEstimator},
+    {"gradient-error", &MakeGradientErrorEstimator},
+    {"hessian-error", &MakeHessianErrorEstimator},
+    {"hawq", &MakeHawqEstimator},
+    {"weight-mse", &MakeWeightMseEstimator},
+    {"lim", &MakeLimEstimator},
+    {"zscore", &MakeZscoreEstimator},
+    {"activation", &MakeActivationEstimator},
+});
 
 }  // namespace
 
