@@ -12,6 +12,7 @@
 #include "solvers/anneal_run.h"
 #include "solvers/incumbent_recorder.h"
 #include "solvers/plan_state.h"
+#include "solvers/pool_fill.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
 
@@ -187,6 +188,7 @@ Expected<SolveResult> AnnealSolver::Solve(const AllocationProblem& problem,
   Annealer annealer(reduced, options, clock, recorder);
   annealer.Start();
   const Limit limit = annealer.RunAll();
+  FillPool(reduced, options, recorder);
   SolveResult result = recorder.Finish(limit);
   result.stats.nodes = annealer.sweeps();
   result.stats.iterations = annealer.sweeps() * reduced.NumVariables();

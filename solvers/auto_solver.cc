@@ -1,170 +1,143 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/auto_solver.h"
 
-#include <algorithm>
-#include <cstddef>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "solvers/anneal_solver.h"
 #include "solvers/branch_and_bound_solver.h"
+#include "solvers/dp_solver.h"
 #include "solvers/enumerate_solver.h"
-#include "solvers/incumbent_recorder.h"
+#include "solvers/lagrangian_qkp_solver.h"
+#include "solvers/qkp_model.h"
 #include "solvers/reduced_problem.h"
-#include "solvers/relax_round_solver.h"
-#include "solvers/solve_clock.h"
+#include "solvers/relax_then_prove.h"
+#include "solvers/solver_phases.h"
 
 namespace bitpact {
 namespace {
 
-constexpr double kAnnealTimeShare = 0.25;
-// Binaries left open by a relaxation that go to branch-and-bound. Its first
-// passes are cubic and look at the clock in between only.
-constexpr int kMostInCore = 700;
+constexpr double kDpTimeShare = 0.5;
+constexpr double kProofTimeShare = 0.8;
+
+bool IsLarge(const ReducedProblem& reduced) {
+  return reduced.pairs.has_factors() ||
+         !BranchAndBoundSolver::IsSmallEnough(reduced);
+}
+
+bool IsKnapsack(const ReducedProblem& reduced) {
+  return !reduced.pairs.has_factors() &&
+         reduced.NumVariables() <= AutoSolver::kMostKnapsackItems &&
+         MakeQkpModel(reduced).has_value();
+}
+
+double Combinations(const ReducedProblem& reduced) {
+  double combinations = 1.0;
+  for (const ReducedGroup& group : reduced.groups) {
+    combinations *= group.NumChoices();
+  }
+  return combinations;
+}
 
 std::string SizeText(const ReducedProblem& reduced) {
   return std::to_string(reduced.NumGroups()) + " free units, " +
          std::to_string(reduced.NumVariables()) + " binaries";
 }
 
-// What the first solver did comes before what the second did.
-void Prepend(const SolveResult& first, SolveResult& second) {
-  for (TracePoint& point : second.trace) {
-    point.time_s += first.stats.time_s;
-  }
-  second.trace.insert(
-      second.trace.begin(), first.trace.begin(), first.trace.end());
-  const bool is_from_first = first.objective <= second.objective;
-  second.stats.time_to_best_s =
-      is_from_first ? first.stats.time_to_best_s
-                    : second.stats.time_to_best_s + first.stats.time_s;
-  second.stats.iterations += first.stats.iterations;
-}
+class Choice {
+ public:
+  Choice(const AllocationProblem& problem, const SolveOptions& options)
+      : problem_(problem),
+        options_(options),
+        phases_(problem, options),
+        reduced_(Reduce(problem)) {}
 
-Expected<SolveResult> AnnealThenProve(const AllocationProblem& problem,
-                                      const SolveOptions& options,
-                                      const SolveClock& clock) {
-  SolveOptions anneal = options;
-  if (options.time_limit_s) {
-    anneal.time_limit_s = kAnnealTimeShare * *options.time_limit_s;
-  }
-  Expected<SolveResult> first = AnnealSolver().Solve(problem, anneal);
-  if (!first) return first;
-  SolveOptions prove = options;
-  if (first->HasIncumbent()) prove.warm_start = first->incumbent;
-  if (options.time_limit_s) prove.time_limit_s = clock.SecondsLeft();
-  Expected<SolveResult> second = BranchAndBoundSolver().Solve(problem, prove);
-  if (second) Prepend(*first, *second);
-  return second;
-}
-
-// The problem with every choice pinned that RelaxAndRound left alone.
-AllocationProblem PinClosed(const AllocationProblem& problem,
-                            const ReducedProblem& reduced,
-                            const std::vector<std::vector<char>>& open) {
-  AllocationProblem core = problem;
-  for (std::size_t g = 0; g < open.size(); ++g) {
-    if (std::count(open[g].begin(), open[g].end(), '\1') != 1) continue;
-    const auto choice = static_cast<std::size_t>(
-        std::find(open[g].begin(), open[g].end(), '\1') - open[g].begin());
-    for (const int unit : reduced.groups[g].units) {
-      core.pins.push_back({unit, reduced.groups[g].options[choice]});
+  Expected<SolveResult> Run() {
+    if (reduced_.infeasible) {
+      return phases_.recorder().Infeasible(*reduced_.infeasible);
     }
-  }
-  return core;
-}
-
-// Searches what the relaxation left open. Every plan outside is no better than
-// the incumbent, so the core's bound holds for all plans up to the incumbent's
-// objective.
-Expected<void> SearchCore(Solver& solver,
-                          const AllocationProblem& core,
-                          const SolveOptions& options,
-                          IncumbentRecorder& recorder,
-                          SolveStats& stats) {
-  SolveOptions inner = options;
-  inner.on_incumbent = nullptr;
-  inner.warm_start.reset();
-  if (IsFeasible(core, recorder.BestAssignment())) {
-    inner.warm_start = recorder.BestAssignment();
-  }
-  const Expected<SolveResult> result = solver.Solve(core, inner);
-  if (!result) return tl::unexpected(result.error());
-  for (const ScoredPlan& plan : result->pool) recorder.Offer(plan.assignment);
-  recorder.RaiseBound(std::min(recorder.Best(), result->bound));
-  stats.nodes += result->stats.nodes;
-  stats.iterations += result->stats.iterations;
-  return {};
-}
-
-// Anneals the core, which a better incumbent then shrinks, and proves what is
-// small enough.
-Expected<void> AnnealAndProveCore(const AllocationProblem& problem,
-                                  const ReducedProblem& reduced,
-                                  const FactoredRelaxation& relaxation,
-                                  const SolveOptions& options,
-                                  const SolveClock& clock,
-                                  IncumbentRecorder& recorder,
-                                  SolveResult& result) {
-  AnnealSolver anneal;
-  BranchAndBoundSolver prove;
-  for (Solver* solver :
-       {static_cast<Solver*>(&anneal), static_cast<Solver*>(&prove)}) {
-    const std::vector<std::vector<char>> open =
-        relaxation.OpenChoices(recorder.Best());
-    int left = 0;
-    for (const std::vector<char>& group : open) {
-      const auto count =
-          static_cast<int>(std::count(group.begin(), group.end(), '\1'));
-      if (count == 0) {
-        recorder.RaiseBound(recorder.Best());
-        result.detail = "reduced costs close all";
-        return {};
-      }
-      left += count - 1;
+    Expected<void> done = RunExact();
+    if (done && !phases_.IsOver()) {
+      AnnealSolver anneal;
+      done = Try(anneal, "for a better plan", {});
     }
-    result.detail =
-        "reduced costs leave " + std::to_string(left) + " binaries open";
-    if (solver == &prove && left > kMostInCore) {
-      result.detail += ", too many for a proof";
+    if (!done) return tl::unexpected(done.error());
+    SolveResult result = phases_.Finish();
+    result.detail = std::move(detail_);
+    return result;
+  }
+
+ private:
+  Expected<void> RunExact() {
+    if (Combinations(reduced_) <= AutoSolver::kMostEnumerated) {
+      EnumerateSolver enumerate;
+      const Expected<void> done =
+          Try(enumerate, "since few enough combinations", {});
+      if (!done || phases_.IsOver()) return done;
+    }
+    Expected<void> done;
+    if (DpRefusal(reduced_).empty()) {
+      DpSolver dp;
+      done = Try(dp,
+                 problem_.pairs.empty()
+                     ? "since there are no pair terms"
+                     : "since pair terms couple few units at a time",
+                 {.time_share = kDpTimeShare,
+                  .node_limit = AutoSolver::kMostDpStates});
+      if (!done || phases_.IsOver()) return done;
+    }
+    if (IsKnapsack(reduced_)) {
+      LagrangianQkpSolver knapsack;
+      done = Try(knapsack,
+                 "since no pair cost of the knapsack is above zero",
+                 {.time_share = kProofTimeShare});
+      // What it cannot prove, others cannot either; a refusal is different.
+      if (!done || was_accepted_ || phases_.IsOver()) return done;
+    }
+    if (IsLarge(reduced_)) return RunLarge();
+    BranchAndBoundSolver prove;
+    return Try(
+        prove, "since too many to enumerate", {.time_share = kProofTimeShare});
+  }
+
+  // Runs it on the whole problem. A refusal is no failure: it is noted, and the
+  // next solver's turn.
+  Expected<void> Try(Solver& solver, const std::string& why, Phase phase) {
+    Note(std::string(solver.name()) + ", " + why);
+    const Expected<void> done = phases_.Run(solver, phase);
+    was_accepted_ = done.has_value();
+    if (!done && done.error().code == ErrorCode::kUnsupported) {
+      detail_ += ": refused: " + done.error().message;
       return {};
     }
-    SolveOptions inner = options;
-    if (options.time_limit_s) {
-      const double share = solver == &anneal ? kAnnealTimeShare : 1.0;
-      inner.time_limit_s = share * clock.SecondsLeft();
-    }
-    const Expected<void> done = SearchCore(*solver,
-                                           PinClosed(problem, reduced, open),
-                                           inner,
-                                           recorder,
-                                           result.stats);
-    if (!done || clock.Reached(-1) != Limit::kNone) return done;
+    if (done && !phases_.detail().empty()) detail_ += ": " + phases_.detail();
+    return done;
   }
-  return {};
-}
 
-Expected<SolveResult> RelaxThenProve(const AllocationProblem& problem,
-                                     const ReducedProblem& reduced,
-                                     const SolveOptions& options,
-                                     const SolveClock& clock) {
-  IncumbentRecorder recorder(problem, options, clock);
-  SolveResult work;
-  FactoredRelaxation relaxation(reduced);
-  RelaxAndRound(reduced, options, clock, relaxation, recorder, work.stats);
-  if (!recorder.HasIncumbent()) return AnnealSolver().Solve(problem, options);
-  if (clock.Reached(-1) == Limit::kNone) {
-    const Expected<void> searched = AnnealAndProveCore(
-        problem, reduced, relaxation, options, clock, recorder, work);
-    if (!searched) return tl::unexpected(searched.error());
+  Expected<void> RunLarge() {
+    Note(reduced_.pairs.has_factors()
+             ? "relax-round, then the rest, since pairs are low-rank"
+             : "relax-round, then the rest, since too large for a matrix");
+    const Expected<std::string> done =
+        RelaxThenProve(problem_, reduced_, options_, phases_);
+    if (!done) return tl::unexpected(done.error());
+    detail_ += ": " + *done;
+    return {};
   }
-  SolveResult result = recorder.Finish(clock.Reached(work.stats.nodes));
-  result.stats.nodes = work.stats.nodes;
-  result.stats.iterations = work.stats.iterations;
-  result.detail = work.detail;
-  return result;
-}
+
+  // The first note is followed by the size that all of them depend on.
+  void Note(const std::string& text) {
+    detail_ += detail_.empty() ? text + " (" + SizeText(reduced_) + ")"
+                               : "; then " + text;
+  }
+
+  const AllocationProblem& problem_;
+  const SolveOptions& options_;
+  SolverPhases phases_;  // the clock starts here
+  ReducedProblem reduced_;
+  std::string detail_;
+  bool was_accepted_ = false;
+};
 
 }  // namespace
 
@@ -176,35 +149,7 @@ SolverCapabilities AutoSolver::capabilities() const {
 
 Expected<SolveResult> AutoSolver::Solve(const AllocationProblem& problem,
                                         const SolveOptions& options) {
-  const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
-  double combinations = 1.0;
-  for (const ReducedGroup& group : reduced.groups) {
-    combinations *= group.NumChoices();
-  }
-  Expected<SolveResult> result = SolveResult{};
-  std::string choice;
-  if (combinations <= kMostEnumerated) {
-    choice = "enumerate, since few enough combinations";
-    result = EnumerateSolver().Solve(problem, options);
-  } else if (reduced.pairs.has_factors() ||
-             !BranchAndBoundSolver::IsSmallEnough(reduced)) {
-    choice = reduced.pairs.has_factors()
-                 ? "relax-round, then the rest, since pairs are low-rank"
-                 : "relax-round, then the rest, since too large for a matrix";
-    result = RelaxThenProve(problem, reduced, options, clock);
-  } else if (reduced.NumVariables() > kAnnealFirstAbove) {
-    choice = "anneal, then branch-and-bound from its plan";
-    result = AnnealThenProve(problem, options, clock);
-  } else {
-    choice = "branch-and-bound, since too many to enumerate";
-    result = BranchAndBoundSolver().Solve(problem, options);
-  }
-  if (!result) return result;
-  result->detail = choice + " (" + SizeText(reduced) + ")" +
-                   (result->detail.empty() ? "" : ": " + result->detail);
-  result->stats.time_s = clock.Seconds();
-  return result;
+  return Choice(problem, options).Run();
 }
 
 }  // namespace bitpact

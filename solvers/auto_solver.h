@@ -6,16 +6,23 @@
 // what and why.
 //
 // * At most 2^20 combinations (20 two-way units): `enumerate`.
+// * Pair terms in clusters small enough, or none, and one limit: `dp`.
+// * Quadratic knapsacks without pair costs above zero: `lagrangian-qkp`.
 // * Up to BranchAndBoundSolver::kMostBinaries binaries in kMostCoordinates
-//   coordinates: `branch-and-bound`, which anneals for its incumbent; above
-//   100 binaries a full run of `anneal` goes first, within a quarter of the
-//   time limit, and is its warm start.
-// * Larger, or pairs kept as factors (solvers/pair_matrix.h): `relax-round`;
-//   what reduced costs leave open against its plan is annealed, and what the
-//   better plan leaves then goes to `branch-and-bound`, up to 700 binaries.
+//   coordinates: `branch-and-bound`.
+// * Larger, or pairs kept as factors (solvers/pair_matrix.h):
+//   solvers/relax_then_prove.h.
+//
+// What a solver refuses or leaves unproven goes to the next that can take it,
+// with the plan and the time that are left. The exact ones anneal for their
+// first incumbent themselves, and stop when it is proven: a full run of
+// `anneal` before them cost 2 to 15 times their own time on provable instances
+// (112 x 4 one-hot to 512 x 4, two-way 224 of every kind). So it comes last,
+// with a fifth of the time limit: for a better plan of what is not proven.
 //
 // All under one time limit. A node limit holds for each solver by itself.
 
+#include <cstdint>
 #include <string_view>
 
 #include "solvers/solver.h"
@@ -25,7 +32,10 @@ namespace bitpact {
 class AutoSolver final : public Solver {
  public:
   static constexpr double kMostEnumerated = 1'048'576.0;
-  static constexpr int kAnnealFirstAbove = 100;
+  // Of `dp`, 40 bytes each: beyond, another solver is tried.
+  static constexpr std::int64_t kMostDpStates = 20'000'000;
+  // Of `lagrangian-qkp`: its root tries every item both ways.
+  static constexpr int kMostKnapsackItems = 2048;
 
   [[nodiscard]] std::string_view name() const override { return "auto"; }
   // `exact` holds as far as branch-and-bound takes the problem.

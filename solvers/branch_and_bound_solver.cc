@@ -7,6 +7,7 @@
 #include "solvers/choice_search.h"
 #include "solvers/convex_model.h"
 #include "solvers/incumbent_recorder.h"
+#include "solvers/pool_fill.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
 #include "solvers/two_way_search.h"
@@ -77,6 +78,7 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
     TwoWaySearch search(
         problem, reduced, options, clock, recorder, start_ == Start::kAnneal);
     const Limit limit = search.Run();
+    FillPool(reduced, options, recorder);
     SolveResult result = recorder.Finish(limit);
     result.detail = search.detail();
     result.stats.nodes = search.nodes();
@@ -86,6 +88,7 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
   }
   const ChoiceSearchSummary search = SearchChoices(
       problem, reduced, options, clock, recorder, start_ == Start::kAnneal);
+  FillPool(reduced, options, recorder);
   SolveResult result = recorder.Finish(search.limit);
   result.detail = search.detail;
   result.stats.nodes = search.nodes;

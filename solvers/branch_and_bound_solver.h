@@ -13,9 +13,9 @@
 // (Lagrangian).
 //
 // One node is one relaxation. Equal optima: the first met, which is the
-// annealer's plan if that is one. The pool holds plans met on the way.
-// Deterministic, for any number of threads. A RootCertificate comes with every
-// result whose root was reached.
+// annealer's plan if that is one. The pool holds plans met on the way and those
+// next to them (solvers/pool_fill.h). Deterministic, for any number of threads.
+// A RootCertificate comes with every result whose root was reached.
 
 #include <string_view>
 

@@ -12,6 +12,7 @@
 
 #include "solvers/choice_knapsack.h"
 #include "solvers/incumbent_recorder.h"
+#include "solvers/pool_fill.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
 
@@ -159,13 +160,17 @@ std::string WhyNot(const ReducedProblem& problem,
 
 }  // namespace
 
+std::string DpRefusal(const ReducedProblem& problem) {
+  return WhyNot(problem, FindClusters(problem));
+}
+
 SolverCapabilities DpSolver::capabilities() const {
   return {.exact = true,
           .gives_bound = true,
           .warm_start = true,
           .time_limit = true,
           .node_limit = true,
-          .pool = false,
+          .pool = true,
           .multiple_options = true,
           .multiple_resources = true,
           .pair_terms = true,
@@ -210,6 +215,7 @@ Expected<SolveResult> DpSolver::Solve(const AllocationProblem& problem,
         return limit != Limit::kNone;
       });
   recorder.RaiseBound(reduced.constant + knapsack.bound());
+  FillPool(reduced, options, recorder);
   SolveResult result = recorder.Finish(limit);
   result.stats.nodes = knapsack.states();
   result.detail = std::to_string(clusters.size()) + " classes" +

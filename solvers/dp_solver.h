@@ -20,8 +20,10 @@
 // Equal optima: the first met. The bound of an unfinished run is that of the LP
 // relaxation. Memory: 40 bytes a state. One thread; deterministic.
 
+#include <string>
 #include <string_view>
 
+#include "solvers/reduced_problem.h"
 #include "solvers/solver.h"
 
 namespace bitpact {
@@ -35,6 +37,10 @@ class DpSolver final : public Solver {
   [[nodiscard]] Expected<SolveResult> Solve(
       const AllocationProblem& problem, const SolveOptions& options) override;
 };
+
+// What makes `dp` refuse the problem, "3 resources that bind; it takes one";
+// empty when it does not. O(binaries + pairs).
+[[nodiscard]] std::string DpRefusal(const ReducedProblem& problem);
 
 }  // namespace bitpact
 

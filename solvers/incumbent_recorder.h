@@ -47,6 +47,8 @@ class IncumbentRecorder {
                : pool_.back().objective;
   }
   [[nodiscard]] double bound() const { return bound_; }
+  // Best first.
+  [[nodiscard]] const std::vector<ScoredPlan>& pool() const { return pool_; }
 
   // The result so far: pool, incumbent, bound, trace, times. Termination is
   // kOptimal when the gap is closed, else kFeasible or, without an incumbent,

@@ -13,6 +13,7 @@
 
 #include "solvers/annealed_start.h"
 #include "solvers/incumbent_recorder.h"
+#include "solvers/pool_fill.h"
 #include "solvers/qkp_bound.h"
 #include "solvers/qkp_model.h"
 #include "solvers/reduced_problem.h"
@@ -332,6 +333,7 @@ Expected<SolveResult> LagrangianQkpSolver::Solve(
   }
   QkpSearch search(problem, reduced, *switched, options, clock, recorder);
   const Limit limit = search.Run();
+  FillPool(reduced, options, recorder);
   SolveResult result = recorder.Finish(limit);
   result.detail = search.detail();
   result.stats.nodes = search.nodes();

@@ -151,6 +151,7 @@ class Reducer {
   void CountPairs() {
     pair_count_.assign(roles_.size(), 0);
     problem_.pairs.ForEachListed([&](int i, int j, double) {
+      ++listed_pairs_;
       ++pair_count_[static_cast<std::size_t>(i)];
       ++pair_count_[static_cast<std::size_t>(j)];
     });
@@ -247,24 +248,25 @@ class Reducer {
     }
   }
 
-  // Emits the terms of q * x_a * x_b, where a reference stands for one minus
-  // the other choices of its group.
+  // Calls visit(variable, sign) for the terms that stand for the choice, a
+  // reference being one (variable -1) minus the other choices of its group.
+  template <typename Visit>
+  void ForEachTerm(const VariableRole& role, Visit&& visit) const {
+    const auto& group = reduced_.groups[static_cast<std::size_t>(role.group)];
+    if (role.choice != 0) {
+      visit(group.first + role.choice - 1, 1.0);
+      return;
+    }
+    visit(-1, 1.0);
+    for (int c = 1; c < group.NumChoices(); ++c) {
+      visit(group.first + c - 1, -1.0);
+    }
+  }
+
+  // Emits the terms of q * x_a * x_b.
   void AddFreePair(const VariableRole& a, const VariableRole& b, double value) {
-    const auto spread = [&](const VariableRole& role) {
-      std::vector<std::pair<int, double>> factors;  // variable (-1: one), sign
-      const auto& group = reduced_.groups[static_cast<std::size_t>(role.group)];
-      if (role.choice != 0) {
-        factors.emplace_back(group.first + role.choice - 1, 1.0);
-        return factors;
-      }
-      factors.emplace_back(-1, 1.0);
-      for (int c = 1; c < group.NumChoices(); ++c) {
-        factors.emplace_back(group.first + c - 1, -1.0);
-      }
-      return factors;
-    };
-    for (const auto& [i, sign_i] : spread(a)) {
-      for (const auto& [j, sign_j] : spread(b)) {
+    ForEachTerm(a, [&](int i, double sign_i) {
+      ForEachTerm(b, [&](int j, double sign_j) {
         const double term = sign_i * sign_j * value;
         if (i < 0 && j < 0) {
           reduced_.constant += term;
@@ -273,12 +275,13 @@ class Reducer {
         } else {
           terms_.push_back({i, j, term});
         }
-      }
-    }
+      });
+    });
   }
 
   void AddPairs() {
     linear_.assign(reduced_.group_of.size(), 0.0);
+    terms_.reserve(static_cast<std::size_t>(listed_pairs_));
     problem_.pairs.ForEachListed([&](int i, int j, double value) {
       const VariableRole& a = roles_[static_cast<std::size_t>(i)];
       const VariableRole& b = roles_[static_cast<std::size_t>(j)];
@@ -339,6 +342,7 @@ class Reducer {
   std::vector<int> first_;
   std::vector<VariableRole> roles_;
   std::vector<std::int64_t> pair_count_;
+  std::int64_t listed_pairs_ = 0;
   std::vector<std::vector<double>> costs_;  // [group][choice]
   std::vector<double> linear_;
   std::vector<PairTerm> terms_;

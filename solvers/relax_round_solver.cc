@@ -8,6 +8,7 @@
 #include "solvers/convex_presolve.h"
 #include "solvers/factored_relaxation.h"
 #include "solvers/plan_state.h"
+#include "solvers/pool_fill.h"
 
 namespace bitpact {
 namespace {
@@ -114,6 +115,7 @@ Expected<SolveResult> RelaxRoundSolver::Solve(const AllocationProblem& problem,
   } else {
     RelaxDense(reduced, clock, recorder, stats);
   }
+  FillPool(reduced, options, recorder);
   SolveResult result = recorder.Finish(clock.Reached(stats.nodes));
   result.stats.nodes = stats.nodes;
   result.stats.iterations = stats.iterations;

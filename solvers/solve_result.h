@@ -62,7 +62,7 @@ struct SolveOptions {
   // Called with each improved incumbent, on the solving thread; must not throw.
   std::function<void(const ScoredPlan&)> on_incumbent;
   // Called with each improved incumbent or bound, as both enter the trace; same
-  // rules. `auto` calls others, each on a clock of its own.
+  // rules.
   std::function<void(const TracePoint&)> on_progress;
   // Asks the solver to return its best so far, within a fraction of a second.
   std::stop_token stop;

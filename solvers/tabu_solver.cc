@@ -11,6 +11,7 @@
 #include "solvers/anneal_run.h"
 #include "solvers/incumbent_recorder.h"
 #include "solvers/plan_state.h"
+#include "solvers/pool_fill.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
 
@@ -220,6 +221,7 @@ Expected<SolveResult> TabuSolver::Solve(const AllocationProblem& problem,
   }
   TabuSearch search(reduced, options, clock, recorder);
   const Limit limit = search.Run(options.node_limit.has_value());
+  FillPool(reduced, options, recorder);
   SolveResult result = recorder.Finish(limit);
   result.stats.nodes = search.steps();
   result.stats.iterations = search.steps() * reduced.NumVariables();

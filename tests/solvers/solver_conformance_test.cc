@@ -384,7 +384,7 @@ TEST_P(SolverConformance, PoolHoldsDistinctPlansBestFirst) {
   ASSERT_TRUE(result.has_value()) << result.error().message;
   const std::vector<double> all = FeasibleObjectives(problem);
   ASSERT_FALSE(result->pool.empty());
-  EXPECT_LE(result->pool.size(), 5U);
+  EXPECT_GT(result->pool.size(), 1U);
   EXPECT_NEAR(result->pool.front().objective, all.front(), 1e-7);
 }
 
