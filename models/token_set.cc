@@ -2,6 +2,7 @@
 #include "models/token_set.h"
 
 #include <algorithm>
+#include <map>
 #include <span>
 #include <utility>
 
@@ -115,6 +116,7 @@ TokenSet FromDocuments(std::string_view text,
       continue;
     }
     AddWindow(set, std::move(window));
+    set.document_hashes.push_back(HashText(document));
   }
   set.description =
       std::to_string(set.windows.size()) + " documents, each BOS first, " +
@@ -154,6 +156,26 @@ TokenSet FromStream(const std::vector<int>& stream,
   return set;
 }
 
+// The share of the text that the set's tokens make up is known in tokens only;
+// the lines up to the same share of bytes, rounded up to a whole line, are
+// taken for it.
+void HashPassages(std::string_view text,
+                  std::size_t stream_tokens,
+                  TokenSet& set) {
+  const double share =
+      static_cast<double>(set.predicted) /
+      static_cast<double>(std::max<std::size_t>(stream_tokens, 1));
+  const double end = share * static_cast<double>(text.size());
+  for (std::size_t at = 0; at < text.size() && static_cast<double>(at) < end;) {
+    const std::size_t stop = std::min(text.find('\n', at), text.size());
+    const std::string_view line = Stripped(text.substr(at, stop - at));
+    if (line.size() >= kPassageBytes) {
+      set.document_hashes.push_back(HashText(line));
+    }
+    at = stop + 1;
+  }
+}
+
 std::string Fingerprint(const TokenSet& set) {
   std::vector<std::int32_t> numbers;
   for (const TokenWindow& window : set.windows) {
@@ -165,6 +187,18 @@ std::string Fingerprint(const TokenSet& set) {
 }
 
 }  // namespace
+
+std::optional<SharedText> SharedDocument(const TokenSet& a, const TokenSet& b) {
+  std::map<std::string_view, std::size_t> places;
+  for (std::size_t i = 0; i < a.document_hashes.size(); ++i) {
+    places.emplace(a.document_hashes[i], i);
+  }
+  for (std::size_t i = 0; i < b.document_hashes.size(); ++i) {
+    const auto found = places.find(b.document_hashes[i]);
+    if (found != places.end()) return SharedText{found->second, i};
+  }
+  return std::nullopt;
+}
 
 Expected<TokenSet> MakeTokenSet(std::string_view text,
                                 const std::string& name,
@@ -196,6 +230,7 @@ Expected<TokenSet> MakeTokenSet(std::string_view text,
           " tokens, one window predicts " + std::to_string(used->window));
     }
     set = FromStream(stream, tokenizer.bos_id(), *used);
+    HashPassages(text, stream.size(), set);
   }
   set.fingerprint = Fingerprint(set);
   return set;

@@ -23,6 +23,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,13 +56,29 @@ struct TokenWindow {
 
 struct TokenSet {
   std::vector<TokenWindow> windows;  // not empty
-  std::int64_t predicted = 0;        // sum over windows
+  // Of what the windows were cut from, in the text's order, to find text that
+  // two sets share (SharedDocument): of every document taken, stripped and
+  // whole, also where a window cuts it; of running text, of every line of at
+  // least kPassageBytes bytes, stripped, from its start to where the set ends.
+  std::vector<std::string> document_hashes;
+  std::int64_t predicted = 0;  // sum over windows
   // Of the token ids and borders: two sets with the same fingerprint give the
   // same loss.
   std::string fingerprint;
   // One line for reports: how the text became windows.
   std::string description;
 };
+
+// Shorter lines of running text stand in many texts by chance.
+inline constexpr std::size_t kPassageBytes = 160;
+
+// A document, or a line of running text, that stands in both sets.
+struct SharedText {
+  std::size_t first = 0;   // index into document_hashes of one
+  std::size_t second = 0;  // and of the other
+};
+// The first of `b` that also stands in `a`. O(n log n).
+std::optional<SharedText> SharedDocument(const TokenSet& a, const TokenSet& b);
 
 // context: the model's. name: the file, for messages.
 // kInvalidArgument: empty text, no document of min_tokens, a text shorter than

@@ -22,6 +22,11 @@ std::size_t Size(std::int64_t rows, std::int64_t cols) {
   return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
 }
 
+const LinearWeight& Weight(std::span<const LinearWeight> block,
+                           LinearKind kind) {
+  return block[static_cast<std::size_t>(kind)];
+}
+
 // A matrix in memory that only grows.
 class Buffer {
  public:
@@ -111,58 +116,126 @@ void Transformer::Embed(std::span<const int> tokens, std::span<float> hidden) {
   }
 }
 
-void Transformer::RunBlock(int layer,
-                           std::span<const LinearWeight> block,
-                           std::span<float> hidden,
-                           const InputListener& listener) {
+std::span<const float> Transformer::Normed(std::span<const float> hidden,
+                                           std::span<const float> gain) {
+  const std::span<float> normed =
+      scratch_->normed.Rows(Rows(hidden), model_->config().hidden_size);
+  RmsNorm(hidden, gain, model_->config().rms_norm_eps, normed);
+  return normed;
+}
+
+void Transformer::AttendNormed(std::span<const LinearWeight> block,
+                               std::span<const float> normed,
+                               std::span<float> attended) {
   const ModelConfig& config = model_->config();
-  const std::int64_t width = config.hidden_size;
-  const std::int64_t tokens = std::ssize(hidden) / width;
-  BITPACT_CHECK(block.size() == kLinearsPerBlock, "one weight a kind");
-  BITPACT_CHECK(hidden.size() == Size(tokens, width) && tokens > 0,
-                "hidden is [tokens, hidden_size]");
+  const std::int64_t tokens = Rows(normed);
   const AttentionShape shape{
       config.num_heads, config.num_kv_heads, config.head_dim};
   const std::int64_t q_width = std::int64_t{shape.num_heads} * shape.head_dim;
   const std::int64_t kv_width =
       std::int64_t{shape.num_kv_heads} * shape.head_dim;
-  const auto weight = [&](LinearKind kind) -> const LinearWeight& {
-    return block[static_cast<std::size_t>(kind)];
-  };
+  BITPACT_CHECK(attended.size() == Size(tokens, q_width),
+                "attended is [n, num_heads * head_dim]");
   Scratch& s = *scratch_;
   s.rotary.Reserve(tokens);
-  const auto go_on = [&](LinearKind kind, std::span<const float> x) {
-    return !listener || listener(kind, x);
-  };
-  const std::span<float> normed = s.normed.Rows(tokens, width);
-  const std::span<float> projected = s.projected.Rows(tokens, width);
-
-  RmsNorm(hidden, model_->attention_norm(layer), config.rms_norm_eps, normed);
-  if (!go_on(LinearKind::kQ, normed)) return;
   const std::span<float> q = s.q.Rows(tokens, q_width);
   const std::span<float> k = s.k.Rows(tokens, kv_width);
   const std::span<float> v = s.v.Rows(tokens, kv_width);
-  weight(LinearKind::kQ).Multiply(normed, q, tokens);
-  weight(LinearKind::kK).Multiply(normed, k, tokens);
-  weight(LinearKind::kV).Multiply(normed, v, tokens);
+  Weight(block, LinearKind::kQ).Multiply(normed, q, tokens);
+  Weight(block, LinearKind::kK).Multiply(normed, k, tokens);
+  Weight(block, LinearKind::kV).Multiply(normed, v, tokens);
   s.rotary.Rotate(q, tokens, shape.num_heads);
   s.rotary.Rotate(k, tokens, shape.num_kv_heads);
-  const std::span<float> attended = s.attended.Rows(tokens, q_width);
   Attend(shape, q, k, v, attended, s.attention);
-  if (!go_on(LinearKind::kO, attended)) return;
-  weight(LinearKind::kO).Multiply(attended, projected, tokens);
-  AddTo(projected, hidden);
+}
 
-  RmsNorm(hidden, model_->mlp_norm(layer), config.rms_norm_eps, normed);
-  if (!go_on(LinearKind::kGate, normed)) return;
-  const std::span<float> gate = s.gate.Rows(tokens, config.intermediate_size);
-  const std::span<float> up = s.up.Rows(tokens, config.intermediate_size);
-  weight(LinearKind::kGate).Multiply(normed, gate, tokens);
-  weight(LinearKind::kUp).Multiply(normed, up, tokens);
-  SwiGlu(gate, up);
-  if (!go_on(LinearKind::kDown, gate)) return;
-  weight(LinearKind::kDown).Multiply(gate, projected, tokens);
-  AddTo(projected, hidden);
+void Transformer::GateNormed(std::span<const LinearWeight> block,
+                             std::span<const float> normed,
+                             std::span<float> gated) {
+  const std::int64_t width = model_->config().intermediate_size;
+  const std::int64_t tokens = Rows(normed);
+  BITPACT_CHECK(gated.size() == Size(tokens, width),
+                "gated is [n, intermediate_size]");
+  const std::span<float> up = scratch_->up.Rows(tokens, width);
+  Weight(block, LinearKind::kGate).Multiply(normed, gated, tokens);
+  Weight(block, LinearKind::kUp).Multiply(normed, up, tokens);
+  SwiGlu(gated, up);
+}
+
+void Transformer::RunAttention(int layer,
+                               std::span<const LinearWeight> block,
+                               std::span<const float> hidden,
+                               std::span<float> attended) {
+  AttendNormed(block, Normed(hidden, model_->attention_norm(layer)), attended);
+}
+
+void Transformer::RunOutput(std::span<const LinearWeight> block,
+                            std::span<const float> attended,
+                            std::span<const float> hidden,
+                            std::span<float> middle) {
+  AddProduct(block, LinearKind::kO, attended, hidden, middle);
+}
+
+void Transformer::RunGate(int layer,
+                          std::span<const LinearWeight> block,
+                          std::span<const float> middle,
+                          std::span<float> gated) {
+  GateNormed(block, Normed(middle, model_->mlp_norm(layer)), gated);
+}
+
+void Transformer::RunDown(std::span<const LinearWeight> block,
+                          std::span<const float> gated,
+                          std::span<const float> middle,
+                          std::span<float> out) {
+  AddProduct(block, LinearKind::kDown, gated, middle, out);
+}
+
+void Transformer::AddProduct(std::span<const LinearWeight> block,
+                             LinearKind kind,
+                             std::span<const float> x,
+                             std::span<const float> residual,
+                             std::span<float> out) {
+  const std::int64_t tokens = Rows(residual);
+  BITPACT_CHECK(out.size() == residual.size(), "out is [n, hidden_size]");
+  const std::span<float> projected =
+      scratch_->projected.Rows(tokens, model_->config().hidden_size);
+  Weight(block, kind).Multiply(x, projected, tokens);
+  if (out.data() != residual.data()) std::ranges::copy(residual, out.begin());
+  AddTo(projected, out);
+}
+
+std::int64_t Transformer::Rows(std::span<const float> hidden) const {
+  const std::int64_t width = model_->config().hidden_size;
+  const std::int64_t tokens = std::ssize(hidden) / width;
+  BITPACT_CHECK(hidden.size() == Size(tokens, width) && tokens > 0,
+                "hidden is [tokens, hidden_size]");
+  return tokens;
+}
+
+void Transformer::RunBlock(int layer,
+                           std::span<const LinearWeight> block,
+                           std::span<float> hidden,
+                           const InputListener& listener) {
+  const ModelConfig& config = model_->config();
+  BITPACT_CHECK(block.size() == kLinearsPerBlock, "one weight a kind");
+  const std::int64_t tokens = Rows(hidden);
+  const auto go_on = [&](LinearKind kind, std::span<const float> x) {
+    return !listener || listener(kind, x);
+  };
+  const std::span<float> attended = scratch_->attended.Rows(
+      tokens, std::int64_t{config.num_heads} * config.head_dim);
+  const std::span<float> gated =
+      scratch_->gate.Rows(tokens, config.intermediate_size);
+  const auto normed = Normed(hidden, model_->attention_norm(layer));
+  if (!go_on(LinearKind::kQ, normed)) return;
+  AttendNormed(block, normed, attended);
+  if (!go_on(LinearKind::kO, attended)) return;
+  RunOutput(block, attended, hidden, hidden);
+  const auto normed_again = Normed(hidden, model_->mlp_norm(layer));
+  if (!go_on(LinearKind::kGate, normed_again)) return;
+  GateNormed(block, normed_again, gated);
+  if (!go_on(LinearKind::kDown, gated)) return;
+  RunDown(block, gated, hidden, hidden);
 }
 
 void Transformer::Logits(std::span<const float> hidden,

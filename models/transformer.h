@@ -86,6 +86,31 @@ class Transformer {
                 std::span<float> hidden,
                 const InputListener& listener = nullptr);
 
+  // The block in four stages, cut where its linear layers change their input
+  // (models/calibration.h, LinearStages), for callers that keep what lies
+  // between them. One after the other they give RunBlock's bits.
+  //   RunAttention   hidden [n, hidden_size] -> attended [n, heads * head_dim]
+  //   RunOutput      attended, hidden        -> middle [n, hidden_size]
+  //   RunGate        middle                  -> gated [n, intermediate_size]
+  //   RunDown        gated, middle           -> out [n, hidden_size]
+  // Outputs do not alias inputs, but for middle = hidden and out = middle.
+  void RunAttention(int layer,
+                    std::span<const LinearWeight> block,
+                    std::span<const float> hidden,
+                    std::span<float> attended);
+  void RunOutput(std::span<const LinearWeight> block,
+                 std::span<const float> attended,
+                 std::span<const float> hidden,
+                 std::span<float> middle);
+  void RunGate(int layer,
+               std::span<const LinearWeight> block,
+               std::span<const float> middle,
+               std::span<float> gated);
+  void RunDown(std::span<const LinearWeight> block,
+               std::span<const float> gated,
+               std::span<const float> middle,
+               std::span<float> out);
+
   // Logits after the last block: hidden [n, hidden_size] -> [n, vocab_size].
   void Logits(std::span<const float> hidden, std::span<float> logits);
 
@@ -114,6 +139,24 @@ class Transformer {
 
  private:
   struct Scratch;
+  // Between norm and product, for the listener of RunBlock.
+  std::span<const float> Normed(std::span<const float> hidden,
+                                std::span<const float> gain);
+  void AttendNormed(std::span<const LinearWeight> block,
+                    std::span<const float> normed,
+                    std::span<float> attended);
+  void GateNormed(std::span<const LinearWeight> block,
+                  std::span<const float> normed,
+                  std::span<float> gated);
+  // out = residual + x * w^T.
+  void AddProduct(std::span<const LinearWeight> block,
+                  LinearKind kind,
+                  std::span<const float> x,
+                  std::span<const float> residual,
+                  std::span<float> out);
+  // n of hidden [n, hidden_size].
+  [[nodiscard]] std::int64_t Rows(std::span<const float> hidden) const;
+
   const Model* model_;
   std::unique_ptr<Scratch> scratch_;
 };

@@ -229,5 +229,39 @@ TEST(Tokenizer, MorePiecesThanTheModelHasRows) {
   EXPECT_THAT(tokenizer.error().message, HasSubstr("vocab_size = 37"));
 }
 
+TEST_F(TokenSetTest, ADocumentThatIsCutElsewhereIsStillTheSame) {
+  const std::string between = "<|endoftext|>";
+  const TokenSet a = Make(one_ + between + two_, {.min_tokens = 2});
+  // Another window cuts the document, so no window is the same.
+  const TokenSet b = Make(two_ + "!" + between + "\n" + two_ + between,
+                          {.window = 3, .min_tokens = 2});
+  const auto shared = SharedDocument(a, b);
+  ASSERT_TRUE(shared);
+  EXPECT_EQ(shared->first, 1U);
+  EXPECT_EQ(shared->second, 1U);
+  EXPECT_FALSE(SharedDocument(Make(one_ + between, {.min_tokens = 2}), b));
+}
+
+TEST_F(TokenSetTest, LongLinesOfRunningTextAreCompared) {
+  std::string line;
+  while (line.size() < kPassageBytes) line += one_ + " ";
+  std::string other;
+  while (other.size() < kPassageBytes) other += two_ + " ";
+  const TokenSetOptions running{.mode = TextMode::kWindows, .window = 8};
+  const TokenSet a = Make(other + "\n" + line, running);
+  const TokenSet moved = Make(one_ + "\n" + line + "\n", running);
+  const auto shared = SharedDocument(a, moved);
+  ASSERT_TRUE(shared);
+  EXPECT_EQ(shared->first, 1U);
+  EXPECT_EQ(shared->second, 0U);
+  // Short lines stand in many texts.
+  EXPECT_FALSE(SharedDocument(Make(one_ + "\n" + one_, running), moved));
+  // Lines behind the set's end are free.
+  const TokenSet front =
+      Make(other + "\n" + line,
+           {.mode = TextMode::kWindows, .window = 8, .max_predicted = 8});
+  EXPECT_FALSE(SharedDocument(front, moved));
+}
+
 }  // namespace
 }  // namespace bitpact

@@ -157,6 +157,30 @@ TEST(Transformer, BlockByBlockEqualsRun) {
   EXPECT_EQ(logits, Logits(model, weights, tokens));
 }
 
+TEST(Transformer, StageByStageEqualsBlockByBlock) {
+  const Model model = TinyModel({}).Load();
+  const WeightSet weights = FullPrecisionWeights(model);
+  const auto block = std::span(weights).first(kLinearsPerBlock);
+  const ModelConfig& config = model.config();
+  const std::vector<int> tokens = RandomTokens(23, 37, 5);
+  const auto rows = [&](int width) {
+    return std::vector<float>(tokens.size() * static_cast<std::size_t>(width));
+  };
+  Transformer transformer(model);
+  std::vector<float> hidden = rows(config.hidden_size);
+  std::vector<float> attended = rows(config.num_heads * config.head_dim);
+  std::vector<float> middle = hidden;
+  std::vector<float> gated = rows(config.intermediate_size);
+  std::vector<float> out = hidden;
+  transformer.Embed(tokens, hidden);
+  transformer.RunAttention(0, block, hidden, attended);
+  transformer.RunOutput(block, attended, hidden, middle);
+  transformer.RunGate(0, block, middle, gated);
+  transformer.RunDown(block, gated, middle, out);
+  transformer.RunBlock(0, block, hidden);
+  EXPECT_EQ(out, hidden);
+}
+
 TEST(Transformer, EarlierRunsLeaveNoTrace) {
   const Model model = TinyModel({}).Load();
   const WeightSet weights = FullPrecisionWeights(model);
