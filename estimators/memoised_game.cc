@@ -6,6 +6,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <set>
 #include <tuple>
 #include <utility>
 
@@ -20,10 +21,12 @@ namespace {
 // prefixes.
 constexpr double kBatchSeconds = 10.0;
 constexpr std::size_t kFirstBatch = 16;
+constexpr std::size_t kFirstSharedBatch = 1024;
 constexpr std::size_t kLargestBatch = 256;
 
 class BatchSize {
  public:
+  explicit BatchSize(std::size_t first) : next_(first) {}
   [[nodiscard]] std::size_t next() const { return next_; }
   // Since the last call, or the start.
   void Took(std::size_t size, std::size_t most) {
@@ -38,7 +41,7 @@ class BatchSize {
 
  private:
   using Clock = std::chrono::steady_clock;
-  std::size_t next_ = kFirstBatch;
+  std::size_t next_;
   Clock::time_point last_ = Clock::now();
 };
 
@@ -140,11 +143,36 @@ Expected<void> MemoisedGame::Keep(std::vector<EvaluationLine> batch) {
   return {};
 }
 
-Expected<void> MemoisedGame::EvaluateMissing(
+Expected<void> MemoisedGame::StreamMissing(
     std::span<const FormatAssignment> missing) {
   Progress progress("evaluating coalitions",
                     static_cast<std::int64_t>(missing.size()));
-  BatchSize size;
+  std::vector<EvaluationLine> waiting;
+  auto kept_at = std::chrono::steady_clock::time_point();
+  const Expected<void> done =
+      game_->Stream(missing, [&](std::size_t place, Evaluation value) {
+        const bool finite = AllFinite(value.window_loss);
+        waiting.push_back({missing[place], {}, std::move(value.window_loss)});
+        progress.Advance();
+        // Slow answers are on the disk at once, fast ones do not wait for it.
+        const auto now = std::chrono::steady_clock::now();
+        if (finite && now - kept_at < std::chrono::seconds(1)) {
+          return Expected<void>();
+        }
+        kept_at = now;
+        return Keep(std::exchange(waiting, {}));
+      });
+  // What arrived before an error is not lost.
+  const Expected<void> kept = Keep(std::move(waiting));
+  return done ? kept : done;
+}
+
+Expected<void> MemoisedGame::EvaluateMissing(
+    std::span<const FormatAssignment> missing) {
+  if (game_->streams()) return StreamMissing(missing);
+  Progress progress("evaluating coalitions",
+                    static_cast<std::int64_t>(missing.size()));
+  BatchSize size(kFirstBatch);
   while (!missing.empty()) {
     const auto batch = missing.first(std::min(size.next(), missing.size()));
     Expected<std::vector<Evaluation>> values = game_->Evaluate(batch);
@@ -167,7 +195,8 @@ Expected<void> MemoisedGame::AskMissing(
     std::span<const WindowQuestion> missing) {
   Progress progress("evaluating windows",
                     static_cast<std::int64_t>(missing.size()));
-  BatchSize size;
+  // Ranks share a batch, so each needs some windows of it.
+  BatchSize size(game_->streams() ? kFirstSharedBatch : kFirstBatch);
   while (!missing.empty()) {
     std::size_t end = std::min(size.next(), missing.size());
     while (end < missing.size() &&
@@ -232,7 +261,18 @@ Expected<std::vector<double>> MemoisedGame::EvaluateWindows(
   std::ranges::sort(missing, {}, key);
   const auto repeated = std::ranges::unique(missing, {}, key);
   missing.erase(repeated.begin(), repeated.end());
-  const Expected<void> done = AskMissing(missing);
+  Expected<void> done;
+  if (game_->streams() && !game_->runs_windows_alone()) {
+    // Whole assignments are evaluated anyway, so all of them is kept.
+    std::set<FormatAssignment> whole;
+    for (const WindowQuestion& question : missing) {
+      whole.insert(question.assignment);
+    }
+    done = EvaluateMissing(
+        std::vector<FormatAssignment>(whole.begin(), whole.end()));
+  } else {
+    done = AskMissing(missing);
+  }
   if (!done) return tl::unexpected(done.error());
   std::vector<double> sums;
   sums.reserve(questions.size());

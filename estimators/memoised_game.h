@@ -86,6 +86,8 @@ class MemoisedGame : public ValueFunction {
 
  private:
   Expected<void> EvaluateMissing(std::span<const FormatAssignment> missing);
+  // For games that stream: all at once, kept about every second.
+  Expected<void> StreamMissing(std::span<const FormatAssignment> missing);
   Expected<void> AskMissing(std::span<const WindowQuestion> missing);
   // Appends the batch to the file and remembers it, up to the first loss that
   // stops the run.

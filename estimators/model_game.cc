@@ -2,283 +2,326 @@
 #include "estimators/model_game.h"
 
 #include <algorithm>
-#include <iterator>
+#include <atomic>
 #include <numeric>
-#include <optional>
 #include <utility>
 
 #include "core/check.h"
 #include "core/threads.h"
-#include "models/calibration.h"
+#include "models/elementwise.h"
 
 namespace bitpact {
+namespace {
 
-// The assignments of one call in walking order. first_layer[i]: the first block
-// in which assignment order[i] differs from order[i - 1]; num_layers when
-// equal.
-struct ModelGame::Walk {
-  std::vector<const FormatAssignment*> assignments;
-  std::vector<std::size_t> order;
-  std::vector<int> first_layer;
-  std::int64_t blocks = 0;  // that a window runs
+std::size_t Size(std::int64_t rows, std::int64_t cols) {
+  return static_cast<std::size_t>(rows) * static_cast<std::size_t>(cols);
+}
+
+}  // namespace
+
+// The activations of one window under the assignment that ran last, as far as
+// the plan keeps them: with stages, what leaves every stage; with blocks, what
+// enters every k-th block, and one buffer for each kind of output between.
+class ModelGame::Trail {
+ public:
+  Trail(const GameMemoryShape& shape, int blocks_apart, std::int64_t tokens)
+      : apart_(blocks_apart), num_layers_(shape.num_layers) {
+    const std::int64_t widths[kStagesPerBlock] = {shape.attended_size,
+                                                  shape.hidden_size,
+                                                  shape.intermediate_size,
+                                                  shape.hidden_size};
+    embedded_.resize(Size(tokens, shape.hidden_size));
+    const int kept = apart_ == 0 ? num_layers_ : 1;
+    for (int i = 0; i < kept * kStagesPerBlock; ++i) {
+      outputs_.emplace_back(Size(tokens, widths[i % kStagesPerBlock]));
+    }
+    for (int layer = apart_; apart_ > 0 && layer < num_layers_;
+         layer += apart_) {
+      kept_blocks_.emplace_back(Size(tokens, shape.hidden_size));
+    }
+  }
+
+  std::span<float> embedded() { return embedded_; }
+  // What leaves stage `stage` of block `layer`.
+  std::span<float> Output(int layer, int stage) {
+    if (apart_ == 0) {
+      return outputs_[Size(layer, kStagesPerBlock) + Size(1, stage)];
+    }
+    const int next = layer + 1;
+    if (stage == kStagesPerBlock - 1 && next % apart_ == 0 &&
+        next < num_layers_) {
+      return kept_blocks_[static_cast<std::size_t>(next / apart_ - 1)];
+    }
+    return outputs_[static_cast<std::size_t>(stage)];
+  }
+  // What enters block `layer`.
+  std::span<float> Input(int layer) {
+    return layer == 0 ? embedded() : Output(layer - 1, kStagesPerBlock - 1);
+  }
+  // The stage to run from when what enters `stage` is the first thing that has
+  // changed; at or before it.
+  [[nodiscard]] int Restart(int stage) const {
+    if (apart_ == 0) return stage;
+    const int layer = stage / kStagesPerBlock;
+    return layer / apart_ * apart_ * kStagesPerBlock;
+  }
+
+  // Empty: nothing has run.
+  FormatAssignment current;
+  double sum = 0.0;  // of the loss of `current`
+
+ private:
+  int apart_;
+  int num_layers_;
+  std::vector<float> embedded_;
+  std::vector<std::vector<float>> outputs_;
+  std::vector<std::vector<float>> kept_blocks_;
 };
 
-// What one thread keeps: the activations that enter each block.
 struct ModelGame::Lane {
   explicit Lane(const Model& model)
-      : transformer(model),
-        weights(FullPrecisionWeights(model)),
-        hidden(static_cast<std::size_t>(model.config().num_layers) + 1) {}
+      : transformer(model), weights(FullPrecisionWeights(model)) {}
   Transformer transformer;
   WeightSet weights;
-  std::vector<std::vector<float>> hidden;
+  std::unique_ptr<Trail> trail;  // unless all windows have theirs
   std::vector<double> nll;
+  std::vector<float> logits;            // a slab; KL only
+  std::vector<float> reference_hidden;  // KL only
+  std::vector<float> reference_logits;  // a window's or a slab's
+  std::int64_t stages_run = 0;
 };
 
-ModelGame::ModelGame(const Model& model, const TokenSet& tokens)
-    : model_(&model), tokens_(&tokens) {
+ModelGame::ModelGame(const Model& model,
+                     const TokenSet& tokens,
+                     UnitVariants variants,
+                     const ModelGameOptions& options)
+    : model_(&model),
+      tokens_(&tokens),
+      variants_(std::move(variants)),
+      options_(options),
+      shape_(MakeMemoryShape(model, tokens, options.loss == LossKind::kKl)),
+      full_(FullPrecisionWeights(model)) {
   for (const TokenWindow& window : tokens.windows) {
     window_tokens_.push_back(static_cast<double>(window.predicted()));
   }
 }
+
+ModelGame::~ModelGame() = default;
 
 Expected<std::unique_ptr<ModelGame>> ModelGame::Create(
     const Model& model,
     const std::vector<Unit>& units,
     const std::vector<FormatRule>& formats,
     const Quantizer& quantizer,
-    const TokenSet& tokens) {
-  BITPACT_CHECK(!units.empty() && !formats.empty(), "an empty game");
-  std::unique_ptr<ModelGame> game(new ModelGame(model, tokens));
-  game->num_options_ = static_cast<int>(formats.size());
-  for (const Unit& unit : units) {
-    const Expected<void> added = game->AddUnit(unit, formats);
-    if (!added) return tl::unexpected(added.error());
-  }
-  const Expected<void> done = game->QuantizeAll(units, formats, quantizer);
-  if (!done) return tl::unexpected(done.error());
-  return game;
+    const TokenSet& tokens,
+    const ModelGameOptions& options) {
+  BITPACT_CHECK(options.loss != LossKind::kOutside, "a loss of the model");
+  const auto fits = PlanGameMemory(
+      MakeMemoryShape(model, tokens, options.loss == LossKind::kKl),
+      options.memory_bytes,
+      ThreadCount());
+  if (!fits) return tl::unexpected(fits.error());
+  Expected<UnitVariants> variants =
+      UnitVariants::Create(model, units, formats, quantizer, tokens);
+  if (!variants) return tl::unexpected(variants.error());
+  return std::unique_ptr<ModelGame>(
+      new ModelGame(model, tokens, std::move(*variants), options));
 }
 
-Expected<void> ModelGame::AddUnit(const Unit& unit,
-                                  const std::vector<FormatRule>& formats) {
-  Expected<std::vector<int>> places = WeightIndices(*model_, unit);
-  if (!places) return tl::unexpected(places.error());
-  if (variants_.empty()) {
-    variants_.resize(formats.size());
-    for (auto& option : variants_) {
-      option.resize(static_cast<std::size_t>(model_->config().num_layers) *
-                    kLinearsPerBlock);
-    }
-  }
-  const int layer = places->front() / kLinearsPerBlock;
-  for (const int place : *places) {
-    if (place / kLinearsPerBlock != layer) {
-      return InvalidArgument("unit '" + unit.name +
-                             "' spans two blocks; a unit lies in one");
-    }
-    for (const std::vector<int>& other : unit_weights_) {
-      if (std::find(other.begin(), other.end(), place) != other.end()) {
-        return InvalidArgument("unit '" + unit.name +
-                               "' shares a matrix with another unit");
-      }
-    }
-  }
-  unit_weights_.push_back(std::move(*places));
-  unit_layer_.push_back(layer);
-  return {};
+GameMemoryPlan ModelGame::memory_plan() const {
+  // One lane fits, as Create has seen.
+  return *PlanGameMemory(shape_, options_.memory_bytes, ThreadCount());
 }
 
-struct ModelGame::Variant {
-  UnitMatrix matrix;
-  int place;
-  std::size_t option;
-  BitFormat format;
-};
-
-Expected<void> ModelGame::QuantizeVariants(const std::vector<Variant>& variants,
-                                           const Quantizer& quantizer,
-                                           std::span<const float> hessian) {
-  std::vector<std::optional<Error>> errors(variants.size());
-  ParallelFor(std::ssize(variants), [&](std::int64_t index, int) {
-    const Variant& variant = variants[static_cast<std::size_t>(index)];
-    const MatrixView view{model_->linear(variant.place / kLinearsPerBlock,
-                                         static_cast<LinearKind>(
-                                             variant.place % kLinearsPerBlock)),
-                          variant.matrix.rows,
-                          variant.matrix.cols};
-    Expected<PackedMatrix> packed =
-        quantizer.Quantize(view, {.hessian = hessian}, variant.format);
-    if (!packed) {
-      errors[static_cast<std::size_t>(index)] = {
-          packed.error().code,
-          variant.matrix.tensor + ": " + packed.error().message};
-      return;
-    }
-    variants_[variant.option][static_cast<std::size_t>(variant.place)] =
-        std::make_shared<const PackedMatrix>(std::move(*packed));
-  });
-  for (const std::optional<Error>& error : errors) {
-    if (error) return tl::unexpected(*error);
+void ModelGame::Prepare() {
+  const GameMemoryPlan plan = memory_plan();
+  if (plan == plan_ && !lanes_.empty()) return;
+  plan_ = plan;
+  lanes_.clear();
+  trails_.clear();
+  reference_.clear();
+  lanes_.resize(static_cast<std::size_t>(plan.lanes));
+  if (plan.all_windows) trails_.resize(window_tokens_.size());
+  if (plan.reference == KeptReference::kWindowLogits) {
+    reference_.resize(window_tokens_.size());
   }
-  return {};
 }
 
-Expected<void> ModelGame::QuantizeAll(const std::vector<Unit>& units,
-                                      const std::vector<FormatRule>& formats,
-                                      const Quantizer& quantizer) {
-  std::vector<Variant> all;
-  for (std::size_t u = 0; u < units.size(); ++u) {
-    for (std::size_t m = 0; m < units[u].matrices.size(); ++m) {
-      const UnitMatrix& matrix = units[u].matrices[m];
-      for (std::size_t o = 0; o < formats.size(); ++o) {
-        all.push_back({matrix,
-                       unit_weights_[u][m],
-                       o,
-                       FormatFor(formats[o], matrix.cols)});
-      }
-    }
-  }
-  if (!quantizer.needs_hessian()) return QuantizeVariants(all, quantizer, {});
-  Calibration calibration(*model_, *tokens_);
-  const WeightSet weights = FullPrecisionWeights(*model_);
-  for (int layer = 0; layer < model_->config().num_layers; ++layer) {
-    const auto block = std::span(weights).subspan(
-        static_cast<std::size_t>(layer) * kLinearsPerBlock, kLinearsPerBlock);
-    for (const LinearStage& stage : LinearStages()) {
-      std::vector<Variant> some;
-      std::ranges::copy_if(
-          all, std::back_inserter(some), [&](const Variant& variant) {
-            const auto kind =
-                static_cast<LinearKind>(variant.place % kLinearsPerBlock);
-            return variant.place / kLinearsPerBlock == layer &&
-                   std::ranges::count(stage.kinds, kind) > 0;
-          });
-      if (some.empty()) continue;
-      const auto hessian = calibration.StageHessian(block, stage);
-      if (!hessian) return tl::unexpected(hessian.error());
-      const auto done = QuantizeVariants(some, quantizer, *hessian);
-      if (!done) return done;
-    }
-    calibration.Advance(block);
-  }
-  return {};
-}
-
-std::int64_t ModelGame::activation_bytes() const {
-  std::size_t longest = 0;
-  for (const TokenWindow& window : tokens_->windows) {
-    longest = std::max(longest, window.tokens.size());
-  }
-  return (model_->config().num_layers + std::int64_t{1}) *
-         static_cast<std::int64_t>(longest) * model_->config().hidden_size *
-         static_cast<std::int64_t>(sizeof(float));
-}
-
-std::vector<double> ModelGame::RunWindow(const Walk& walk,
-                                         std::size_t window,
-                                         Lane& lane) const {
+std::span<const int> ModelGame::RunTokens(std::size_t window) const {
   const TokenWindow& text = tokens_->windows[window];
-  const auto layers = static_cast<std::size_t>(model_->config().num_layers);
-  // The last token is only predicted.
-  const std::span<const int> run =
-      std::span(text.tokens).first(text.tokens.size() - 1);
-  const std::size_t values =
-      run.size() * static_cast<std::size_t>(model_->config().hidden_size);
-  for (std::vector<float>& hidden : lane.hidden) hidden.resize(values);
-  lane.nll.resize(run.size());
-  lane.transformer.Embed(run, lane.hidden[0]);
-  std::vector<double> sums(walk.order.size());
+  return std::span(text.tokens).first(text.tokens.size() - 1);
+}
+
+void ModelGame::PrepareReference(std::size_t window, Lane& lane) {
+  if (plan_.reference == KeptReference::kNone) return;
+  const bool for_good = plan_.reference == KeptReference::kWindowLogits;
+  if (for_good && !reference_[window].empty()) return;
+  const std::span<const int> run = RunTokens(window);
+  lane.reference_hidden.resize(Size(std::ssize(run), shape_.hidden_size));
+  lane.transformer.RunBlocks(run, full_, lane.reference_hidden);
+  if (plan_.reference == KeptReference::kLaneHidden) return;
+  std::vector<float>& logits =
+      for_good ? reference_[window] : lane.reference_logits;
+  logits.resize(Size(std::ssize(run), shape_.vocab_size));
+  const std::int64_t step = lane.transformer.LogitRows();
+  for (std::int64_t first = 0; first < std::ssize(run); first += step) {
+    const std::int64_t rows = std::min(step, std::ssize(run) - first);
+    lane.transformer.Logits(
+        std::span(lane.reference_hidden)
+            .subspan(Size(first, shape_.hidden_size),
+                     Size(rows, shape_.hidden_size)),
+        std::span(logits).subspan(Size(first, shape_.vocab_size),
+                                  Size(rows, shape_.vocab_size)));
+  }
+}
+
+double ModelGame::WindowKl(std::size_t window,
+                           std::span<const float> hidden,
+                           Lane& lane) const {
+  const TokenWindow& text = tokens_->windows[window];
+  const std::int64_t end = std::ssize(text.tokens) - 1;
+  const std::int64_t step = lane.transformer.LogitRows();
+  const std::int64_t width = shape_.hidden_size;
+  const std::int64_t vocab = shape_.vocab_size;
+  const bool by_slab = plan_.reference == KeptReference::kLaneHidden;
+  const std::vector<float>& kept =
+      plan_.reference == KeptReference::kWindowLogits ? reference_[window]
+                                                      : lane.reference_logits;
+  lane.logits.resize(Size(step, vocab));
+  if (by_slab) lane.reference_logits.resize(Size(step, vocab));
   double sum = 0.0;
-  for (std::size_t i = 0; i < walk.order.size(); ++i) {
-    const FormatAssignment& assignment = *walk.assignments[walk.order[i]];
-    const auto first = static_cast<std::size_t>(walk.first_layer[i]);
-    for (std::size_t u = 0; u < unit_weights_.size(); ++u) {
-      if (unit_layer_[u] < walk.first_layer[i]) continue;
-      const auto& option = variants_[static_cast<std::size_t>(assignment[u])];
-      for (const int place : unit_weights_[u]) {
-        const auto at = static_cast<std::size_t>(place);
-        lane.weights[at] = LinearWeight(option[at].get());
+  // Row t predicts token t + 1.
+  for (std::int64_t first = text.first_predicted - 1; first < end;
+       first += step) {
+    const std::int64_t rows = std::min(step, end - first);
+    lane.transformer.Logits(
+        hidden.subspan(Size(first, width), Size(rows, width)),
+        std::span(lane.logits).first(Size(rows, vocab)));
+    if (by_slab) {
+      lane.transformer.Logits(
+          std::span(lane.reference_hidden)
+              .subspan(Size(first, width), Size(rows, width)),
+          std::span(lane.reference_logits).first(Size(rows, vocab)));
+    }
+    for (std::int64_t row = 0; row < rows; ++row) {
+      const std::int64_t place = by_slab ? row : first + row;
+      sum += KlDivergence(
+          std::span(kept).subspan(Size(place, vocab), Size(1, vocab)),
+          std::span(lane.logits).subspan(Size(row, vocab), Size(1, vocab)));
+    }
+  }
+  return sum;
+}
+
+double ModelGame::WindowLoss(std::size_t window,
+                             std::span<const float> hidden,
+                             Lane& lane) const {
+  if (options_.loss == LossKind::kKl) return WindowKl(window, hidden, lane);
+  const TokenWindow& text = tokens_->windows[window];
+  // Positions whose next token is not predicted need no logits.
+  const std::int64_t skip = text.first_predicted - 1;
+  lane.nll.resize(static_cast<std::size_t>(text.predicted()));
+  lane.transformer.NegativeLogLikelihood(
+      hidden.subspan(Size(skip, shape_.hidden_size)),
+      std::span(text.tokens).subspan(static_cast<std::size_t>(skip)),
+      lane.nll);
+  return std::accumulate(lane.nll.begin(), lane.nll.end(), 0.0);
+}
+
+std::vector<double> ModelGame::RunWindow(const AssignmentWalk& walk,
+                                         std::size_t window,
+                                         Lane& lane) {
+  const int num_stages = shape_.num_layers * kStagesPerBlock;
+  const std::span<const int> run = RunTokens(window);
+  std::unique_ptr<Trail>& slot =
+      plan_.all_windows ? trails_[window] : lane.trail;
+  if (!slot || !plan_.all_windows) {
+    slot = std::make_unique<Trail>(shape_, plan_.blocks_apart, std::ssize(run));
+    lane.transformer.Embed(run, slot->embedded());
+  }
+  Trail& trail = *slot;
+  PrepareReference(window, lane);
+  std::vector<double> sums(walk.order.size());
+  // The lane's weights are those of its last window's last assignment.
+  int changed = 0;
+  for (const std::size_t asked : walk.order) {
+    const FormatAssignment& assignment = *walk.assignments[asked];
+    const int first = trail.current.empty()
+                          ? 0
+                          : FirstDifference(trail.current,
+                                            assignment,
+                                            variants_.first_stages(),
+                                            num_stages);
+    const int restart = first == num_stages ? first : trail.Restart(first);
+    changed = std::min(changed, restart);
+    for (std::size_t u = 0; u < assignment.size(); ++u) {
+      if (variants_.first_stages()[u] < changed) continue;
+      for (const int place : variants_.places(u)) {
+        lane.weights[static_cast<std::size_t>(place)] =
+            LinearWeight(variants_.packed(assignment[u], place));
       }
     }
-    for (std::size_t layer = first; layer < layers; ++layer) {
-      lane.hidden[layer + 1] = lane.hidden[layer];
-      lane.transformer.RunBlock(
-          static_cast<int>(layer),
+    for (int stage = restart; stage < num_stages; ++stage) {
+      const int layer = stage / kStagesPerBlock;
+      const auto block =
           std::span(lane.weights)
-              .subspan(layer * kLinearsPerBlock, kLinearsPerBlock),
-          lane.hidden[layer + 1]);
-    }
-    if (first < layers || i == 0) {
-      lane.transformer.NegativeLogLikelihood(
-          lane.hidden[layers], text.tokens, lane.nll);
-      sum = 0.0;
-      for (std::size_t t = static_cast<std::size_t>(text.first_predicted) - 1;
-           t < lane.nll.size();
-           ++t) {
-        sum += lane.nll[t];
+              .subspan(Size(layer, kLinearsPerBlock), kLinearsPerBlock);
+      Transformer& transformer = lane.transformer;
+      switch (stage % kStagesPerBlock) {
+        case 0:
+          transformer.RunAttention(
+              layer, block, trail.Input(layer), trail.Output(layer, 0));
+          break;
+        case 1:
+          transformer.RunOutput(block,
+                                trail.Output(layer, 0),
+                                trail.Input(layer),
+                                trail.Output(layer, 1));
+          break;
+        case 2:
+          transformer.RunGate(
+              layer, block, trail.Output(layer, 1), trail.Output(layer, 2));
+          break;
+        default:
+          transformer.RunDown(block,
+                              trail.Output(layer, 2),
+                              trail.Output(layer, 1),
+                              trail.Output(layer, 3));
       }
     }
-    sums[walk.order[i]] = sum;
+    lane.stages_run += num_stages - restart;
+    if (restart < num_stages) {
+      trail.sum = WindowLoss(window, trail.Input(shape_.num_layers), lane);
+      trail.current = assignment;
+    }
+    changed = num_stages;
+    sums[asked] = trail.sum;
   }
   return sums;
 }
 
-ModelGame::Walk ModelGame::MakeWalk(
-    std::vector<const FormatAssignment*> asked) const {
-  // Units sorted by layer, so that comparing assignments in this order finds
-  // the first block that differs.
-  std::vector<std::size_t> by_layer(unit_layer_.size());
-  std::iota(by_layer.begin(), by_layer.end(), 0U);
-  std::stable_sort(by_layer.begin(), by_layer.end(), [&](auto a, auto b) {
-    return unit_layer_[a] < unit_layer_[b];
-  });
-  Walk walk;
-  walk.assignments = std::move(asked);
-  walk.order.resize(walk.assignments.size());
-  std::iota(walk.order.begin(), walk.order.end(), 0U);
-  const auto at = [&](std::size_t i) -> const FormatAssignment& {
-    return *walk.assignments[i];
-  };
-  std::sort(walk.order.begin(), walk.order.end(), [&](auto a, auto b) {
-    for (const std::size_t u : by_layer) {
-      if (at(a)[u] != at(b)[u]) return at(a)[u] < at(b)[u];
-    }
-    return a < b;
-  });
-  const int layers = model_->config().num_layers;
-  for (std::size_t i = 0; i < walk.order.size(); ++i) {
-    BITPACT_CHECK(at(walk.order[i]).size() == unit_layer_.size(),
-                  "one option a unit");
-    int first = i == 0 ? 0 : layers;
-    for (std::size_t k = 0; i > 0 && k < by_layer.size(); ++k) {
-      const std::size_t u = by_layer[k];
-      if (at(walk.order[i])[u] != at(walk.order[i - 1])[u]) {
-        first = unit_layer_[u];
-        break;
-      }
-    }
-    walk.first_layer.push_back(first);
-    walk.blocks += layers - first;
-  }
-  return walk;
-}
-
 std::vector<std::vector<double>> ModelGame::RunWalks(
-    std::span<const Walk* const> walks, std::span<const std::size_t> windows) {
-  for (const Walk* walk : walks) {
-    blocks_run_ += walk->blocks;
-    blocks_asked_ += std::ssize(walk->order) * model_->config().num_layers;
-  }
+    std::span<const AssignmentWalk* const> walks,
+    std::span<const std::size_t> windows) {
+  Prepare();
   std::vector<std::vector<double>> sums(walks.size());
-  std::vector<std::unique_ptr<Lane>> lanes(
-      static_cast<std::size_t>(ThreadCount()));
-  ParallelFor(std::ssize(walks), [&](std::int64_t index, int worker) {
-    auto& lane = lanes[static_cast<std::size_t>(worker)];
+  std::atomic<std::size_t> next{0};
+  // Lanes and not windows are shared out, since memory may allow fewer of them
+  // than threads.
+  ParallelFor(std::ssize(lanes_), [&](std::int64_t index, int /*worker*/) {
+    auto& lane = lanes_[static_cast<std::size_t>(index)];
     if (!lane) lane = std::make_unique<Lane>(*model_);
-    const auto i = static_cast<std::size_t>(index);
-    sums[i] = RunWindow(*walks[i], windows[i], *lane);
+    for (std::size_t i = next++; i < walks.size(); i = next++) {
+      sums[i] = RunWindow(*walks[i], windows[i], *lane);
+    }
   });
+  for (const auto& lane : lanes_) {
+    if (lane) stages_run_ += std::exchange(lane->stages_run, 0);
+  }
+  for (const AssignmentWalk* walk : walks) {
+    stages_asked_ += std::ssize(walk->order) * shape_.num_layers *
+                     std::int64_t{kStagesPerBlock};
+  }
   return sums;
 }
 
@@ -288,10 +331,11 @@ Expected<std::vector<Evaluation>> ModelGame::Evaluate(
   for (const FormatAssignment& assignment : assignments) {
     asked.push_back(&assignment);
   }
-  const Walk walk = MakeWalk(std::move(asked));
+  const AssignmentWalk walk =
+      MakeWalk(std::move(asked), variants_.first_stages());
   std::vector<std::size_t> windows(window_tokens_.size());
   std::iota(windows.begin(), windows.end(), 0U);
-  const std::vector<const Walk*> walks(windows.size(), &walk);
+  const std::vector<const AssignmentWalk*> walks(windows.size(), &walk);
   const std::vector<std::vector<double>> sums = RunWalks(walks, windows);
   std::vector<Evaluation> results;
   for (std::size_t i = 0; i < assignments.size(); ++i) {
@@ -309,7 +353,7 @@ Expected<std::vector<double>> ModelGame::EvaluateWindows(
     by_window[static_cast<std::size_t>(questions[i].window)].push_back(i);
   }
   std::vector<std::size_t> windows;
-  std::vector<Walk> walks;
+  std::vector<AssignmentWalk> walks;
   for (std::size_t w = 0; w < by_window.size(); ++w) {
     if (by_window[w].empty()) continue;
     std::vector<const FormatAssignment*> asked;
@@ -317,10 +361,10 @@ Expected<std::vector<double>> ModelGame::EvaluateWindows(
       asked.push_back(&questions[i].assignment);
     }
     windows.push_back(w);
-    walks.push_back(MakeWalk(std::move(asked)));
+    walks.push_back(MakeWalk(std::move(asked), variants_.first_stages()));
   }
-  std::vector<const Walk*> pointers;
-  for (const Walk& walk : walks) pointers.push_back(&walk);
+  std::vector<const AssignmentWalk*> pointers;
+  for (const AssignmentWalk& walk : walks) pointers.push_back(&walk);
   const std::vector<std::vector<double>> sums = RunWalks(pointers, windows);
   std::vector<double> results(questions.size());
   for (std::size_t k = 0; k < windows.size(); ++k) {

@@ -3,19 +3,23 @@
 #define BITPACT_ESTIMATORS_MODEL_GAME_H_
 
 // The game over a real model: every unit is quantized once in every candidate
-// format; playing a coalition exchanges pointers and runs the calibration
-// tokens.
+// format (unit_variants.h); playing a coalition exchanges pointers and runs the
+// calibration tokens. The loss is the negative log-likelihood or the KL
+// divergence from the full-precision model.
 //
-// Work is shared exactly. The activations that enter a block depend only on the
-// formats of the blocks before it, so assignments are walked in lexicographic
-// order of the model's layers - depth first over the tree of their prefixes -
-// and only the blocks behind the first difference are run again. Values have
-// the same bits as without sharing, for any order of assignments and number of
-// threads.
+// Work is shared exactly. Assignments are walked depth first over their
+// prefixes (assignment_walk.h), each one from the first stage that differs from
+// the one before: a changed down projection runs no attention of its block.
+// Windows are spread over threads, products run on one. Values have the same
+// bits as without sharing, for any order of assignments, number of threads and
+// memory.
 //
-// Memory: all packed variants, plus for every thread
-// (num_layers + 1) * window * hidden_size * 4 bytes of activations and one
-// Transformer's scratch; activation_bytes() states the former.
+// Memory: the variants, plus activations, reference and scratch within
+// ModelGameOptions::memory_bytes (game_memory.h). KL needs the full-precision
+// logits: kept for all windows, or for those at work and made again with every
+// call (one full-precision pass over a batch of assignments), or, where a
+// window's [tokens, vocabulary] does not fit, made slab by slab for every
+// assignment, which doubles the price of the head.
 
 #include <cstdint>
 #include <memory>
@@ -23,6 +27,9 @@
 #include <vector>
 
 #include "core/unit.h"
+#include "estimators/assignment_walk.h"
+#include "estimators/game_memory.h"
+#include "estimators/unit_variants.h"
 #include "estimators/value_function.h"
 #include "models/model.h"
 #include "models/token_set.h"
@@ -31,80 +38,95 @@
 
 namespace bitpact {
 
+struct ModelGameOptions {
+  LossKind loss = LossKind::kNll;  // or kKl
+  // Bound on activations, reference and scratch, all threads together.
+  std::int64_t memory_bytes = std::int64_t{2} << 30;
+};
+
 class ModelGame : public ValueFunction {
  public:
-  // A quantizer that needs Hessians gets those of these tokens in full
-  // precision: the variants of a unit cannot depend on what the other units
-  // will be. The final plan is quantized in sequence instead
-  // (models/sequential_quantizer.h) and is a little better than its parts.
+  // The final plan may be quantized in sequence (models/sequential_quantizer.h)
+  // and is then a little better than its parts.
   //
   // formats: one rule an option, most precise first. The model and the tokens
   // must outlive the game. Linear matrices that no unit names run in full
-  // precision. Errors are those of WeightIndices and of the quantizer; a matrix
-  // that belongs to two units, or a unit that spans two blocks, is
-  // kInvalidArgument.
+  // precision. Errors are those of UnitVariants and PlanGameMemory.
   static Expected<std::unique_ptr<ModelGame>> Create(
       const Model& model,
       const std::vector<Unit>& units,
       const std::vector<FormatRule>& formats,
       const Quantizer& quantizer,
-      const TokenSet& tokens);
+      const TokenSet& tokens,
+      const ModelGameOptions& options = {});
+  ~ModelGame() override;
 
-  [[nodiscard]] int num_units() const override {
-    return static_cast<int>(unit_weights_.size());
+  [[nodiscard]] int num_units() const override { return variants_.num_units(); }
+  [[nodiscard]] int num_options() const override {
+    return variants_.num_options();
   }
-  [[nodiscard]] int num_options() const override { return num_options_; }
   [[nodiscard]] std::span<const double> window_tokens() const override {
     return window_tokens_;
   }
+  [[nodiscard]] LossKind loss_kind() const override { return options_.loss; }
   [[nodiscard]] Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) override;
   // Runs only the windows that are asked for; the questions of a window share
   // their prefixes.
   [[nodiscard]] Expected<std::vector<double>> EvaluateWindows(
       std::span<const WindowQuestion> questions) override;
+  [[nodiscard]] bool runs_windows_alone() const override { return true; }
 
-  // Memory of the activations that one thread keeps.
-  [[nodiscard]] std::int64_t activation_bytes() const;
-  // Blocks run so far, and the number that runs without sharing would have
-  // taken.
-  [[nodiscard]] std::int64_t blocks_run() const { return blocks_run_; }
-  [[nodiscard]] std::int64_t blocks_asked() const { return blocks_asked_; }
+  // What is kept with the present number of threads.
+  [[nodiscard]] GameMemoryPlan memory_plan() const;
+  [[nodiscard]] std::int64_t variant_bytes() const { return variants_.bytes(); }
+  // Stages of blocks run so far, and the number that runs without sharing would
+  // have taken; a block is kStagesPerBlock of them.
+  [[nodiscard]] std::int64_t stages_run() const { return stages_run_; }
+  [[nodiscard]] std::int64_t stages_asked() const { return stages_asked_; }
 
  private:
-  ModelGame(const Model& model, const TokenSet& tokens);
-  Expected<void> AddUnit(const Unit& unit,
-                         const std::vector<FormatRule>& formats);
-  struct Variant;
-  Expected<void> QuantizeAll(const std::vector<Unit>& units,
-                             const std::vector<FormatRule>& formats,
-                             const Quantizer& quantizer);
-  // Spread over threads.
-  Expected<void> QuantizeVariants(const std::vector<Variant>& variants,
-                                  const Quantizer& quantizer,
-                                  std::span<const float> hessian);
-  struct Walk;
+  class Trail;
   struct Lane;
-  // Sorts the assignments into walking order.
-  [[nodiscard]] Walk MakeWalk(std::vector<const FormatAssignment*> asked) const;
-  // One sum of nll an assignment of the walk, in the order asked.
-  [[nodiscard]] std::vector<double> RunWindow(const Walk& walk,
-                                              std::size_t window,
-                                              Lane& lane) const;
+  ModelGame(const Model& model,
+            const TokenSet& tokens,
+            UnitVariants variants,
+            const ModelGameOptions& options);
+  // Makes room by memory_plan(); forgets activations when it changed.
+  void Prepare();
+  // One sum an assignment of the walk, in the order asked.
+  std::vector<double> RunWindow(const AssignmentWalk& walk,
+                                std::size_t window,
+                                Lane& lane);
+  // Full-precision logits or activations of a window, as the plan keeps them.
+  void PrepareReference(std::size_t window, Lane& lane);
   // Runs walks[i] on window windows[i], spread over threads.
   std::vector<std::vector<double>> RunWalks(
-      std::span<const Walk* const> walks, std::span<const std::size_t> windows);
+      std::span<const AssignmentWalk* const> walks,
+      std::span<const std::size_t> windows);
+  // The sum of the loss over a window's predicted tokens from the activations
+  // behind the last block.
+  double WindowLoss(std::size_t window,
+                    std::span<const float> hidden,
+                    Lane& lane) const;
+  double WindowKl(std::size_t window,
+                  std::span<const float> hidden,
+                  Lane& lane) const;
+  [[nodiscard]] std::span<const int> RunTokens(std::size_t window) const;
 
   const Model* model_;
   const TokenSet* tokens_;
-  int num_options_ = 0;
+  UnitVariants variants_;
+  ModelGameOptions options_;
+  GameMemoryShape shape_;
+  WeightSet full_;
   std::vector<double> window_tokens_;
-  std::vector<std::vector<int>> unit_weights_;  // places in a WeightSet
-  std::vector<int> unit_layer_;
-  // variants_[option][place]: null where no unit owns the place.
-  std::vector<std::vector<std::shared_ptr<const PackedMatrix>>> variants_;
-  std::int64_t blocks_run_ = 0;
-  std::int64_t blocks_asked_ = 0;
+  GameMemoryPlan plan_;
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::unique_ptr<Trail>> trails_;  // [window], all_windows only
+  std::vector<std::vector<float>> reference_;   // [window], kWindowLogits only
+  std::int64_t stages_run_ = 0;
+  std::int64_t stages_asked_ = 0;
 };
 
 }  // namespace bitpact

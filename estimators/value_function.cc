@@ -28,6 +28,17 @@ Expected<LossKind> ParseLossKind(const std::string& name) {
   return InvalidArgument("--value '" + name + "' is not one of: nll, kl");
 }
 
+Expected<void> ValueFunction::Stream(
+    std::span<const FormatAssignment> assignments, const Taker& take) {
+  Expected<std::vector<Evaluation>> values = Evaluate(assignments);
+  if (!values) return tl::unexpected(values.error());
+  for (std::size_t i = 0; i < values->size(); ++i) {
+    Expected<void> taken = take(i, std::move((*values)[i]));
+    if (!taken) return taken;
+  }
+  return {};
+}
+
 Expected<std::vector<double>> ValueFunction::EvaluateWindows(
     std::span<const WindowQuestion> questions) {
   std::map<FormatAssignment, std::size_t> places;

@@ -18,6 +18,7 @@
 // which play a MemoisedGame, see finite numbers only.
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -76,6 +77,19 @@ class ValueFunction {
   [[nodiscard]] virtual Expected<std::vector<Evaluation>> Evaluate(
       std::span<const FormatAssignment> assignments) = 0;
 
+  // For games whose evaluations arrive one by one, in any order, because other
+  // processes make them: hands over each as soon as it is there, so that little
+  // is lost when the run breaks off. `place` is an index into `assignments`; an
+  // error of `take` ends the work and is returned. The default evaluates all,
+  // then hands over.
+  using Taker =
+      std::function<Expected<void>(std::size_t place, Evaluation value)>;
+  [[nodiscard]] virtual Expected<void> Stream(
+      std::span<const FormatAssignment> assignments, const Taker& take);
+  // Whether Stream does better than the default: then it is best given all
+  // that is to be known at once.
+  [[nodiscard]] virtual bool streams() const { return false; }
+
   // For designs that ask every window something else (a pair of orders of its
   // own for each document): the sum of the loss over the predicted tokens of
   // the question's window, in nats, one a question. The same bits as the entry
@@ -84,6 +98,8 @@ class ValueFunction {
   // what is asked.
   [[nodiscard]] virtual Expected<std::vector<double>> EvaluateWindows(
       std::span<const WindowQuestion> questions);
+  // Whether EvaluateWindows pays only for the windows asked.
+  [[nodiscard]] virtual bool runs_windows_alone() const { return false; }
 };
 
 // loss from the windows' sums.

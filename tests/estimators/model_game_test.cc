@@ -2,7 +2,11 @@
 #include "estimators/model_game.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <set>
+#include <string>
 
+#include "core/budget.h"
 #include "core/random.h"
 #include "core/threads.h"
 #include "gmock/gmock.h"
@@ -104,15 +108,93 @@ TEST_F(ModelGameTest, SharingPrefixesOrderAndThreadsDoNotChangeABit) {
   }
 }
 
-TEST_F(ModelGameTest, RunsOnlyBlocksBehindTheFirstDifference) {
+TEST_F(ModelGameTest, RunsOnlyStagesBehindTheFirstDifference) {
   const auto game = Play(MakeUnits(model_, Granularity::kBlock));
   // In lexicographic order: 3 blocks, then 1, then 2, then 0 for the
   // repetition.
   const std::vector<FormatAssignment> assignments = {
       {0, 1, 0}, {0, 0, 0}, {0, 0, 1}, {0, 1, 0}};
   ASSERT_TRUE(game->Evaluate(assignments));
-  EXPECT_EQ(game->blocks_run(), (3 + 1 + 2 + 0) * 5);
-  EXPECT_EQ(game->blocks_asked(), 4 * 3 * 5);
+  EXPECT_EQ(game->stages_run(), (3 + 1 + 2 + 0) * kStagesPerBlock * 5);
+  EXPECT_EQ(game->stages_asked(), 4 * 3 * kStagesPerBlock * 5);
+  // The next call goes on where this one ended.
+  ASSERT_TRUE(game->Evaluate(std::vector<FormatAssignment>{{0, 1, 1}}));
+  EXPECT_EQ(game->stages_run(), (6 + 1) * kStagesPerBlock * 5);
+}
+
+TEST_F(ModelGameTest, AChangedDownProjectionRunsOneStageOfItsBlock) {
+  const auto game = Play(MakeUnits(model_, Granularity::kMatrix));
+  FormatAssignment low(21, 0);
+  low.back() = 2;  // down_proj of the last block
+  ASSERT_TRUE(
+      game->Evaluate(std::vector<FormatAssignment>{FormatAssignment(21), low}));
+  EXPECT_EQ(game->stages_run(), (3 * kStagesPerBlock + 1) * 5);
+}
+
+TEST_F(ModelGameTest, MemoryDoesNotChangeABit) {
+  const std::vector<Unit> units = MakeUnits(model_, Granularity::kMatrix);
+  const auto assignments = Random(12, units.size());
+  SetThreadCount(2);
+  for (const LossKind loss : {LossKind::kNll, LossKind::kKl}) {
+    const auto play = [&](std::int64_t bytes) {
+      return ModelGame::Create(
+          model_, units, formats_, *quantizer_, tokens_, {loss, bytes});
+    };
+    const auto wide = play(std::int64_t{1} << 30);
+    ASSERT_TRUE(wide);
+    EXPECT_TRUE((*wide)->memory_plan().all_windows);
+    const auto values = (*wide)->Evaluate(assignments);
+    ASSERT_TRUE(values);
+    std::set<std::string> plans;
+    for (std::int64_t bytes = (*wide)->memory_plan().bytes; true;) {
+      const auto game = play(bytes);
+      if (!game) {
+        EXPECT_THAT(game.error().message, testing::HasSubstr("--game-memory"));
+        EXPECT_THAT(game.error().message,
+                    testing::HasSubstr(FormatCount(bytes + 1)));
+        break;
+      }
+      const GameMemoryPlan plan = (*game)->memory_plan();
+      EXPECT_LE(plan.bytes, bytes);
+      plans.insert(MemoryPlanText(plan));
+      const auto again = (*game)->Evaluate(assignments);
+      ASSERT_TRUE(again);
+      for (std::size_t i = 0; i < assignments.size(); ++i) {
+        EXPECT_EQ((*again)[i].window_loss, (*values)[i].window_loss)
+            << MemoryPlanText(plan);
+      }
+      bytes = plan.bytes - 1;
+    }
+    // All windows; one lane's stages, every 1, 2 and 3 blocks; fewer lanes.
+    EXPECT_GE(plans.size(), 5U);
+  }
+}
+
+TEST_F(ModelGameTest, KlIsThatOfTheQuantizedModelBitForBit) {
+  const std::vector<Unit> units = MakeUnits(model_, Granularity::kFused);
+  const auto game = ModelGame::Create(
+      model_, units, formats_, *quantizer_, tokens_, {.loss = LossKind::kKl});
+  ASSERT_TRUE(game);
+  EXPECT_EQ((*game)->loss_kind(), LossKind::kKl);
+  const auto assignments = Random(3, units.size());
+  const auto values = (*game)->Evaluate(assignments);
+  ASSERT_TRUE(values);
+  const WeightSet full = FullPrecisionWeights(model_);
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    std::vector<FormatRule> rules;
+    for (const int option : assignments[i]) {
+      rules.push_back(formats_[static_cast<std::size_t>(option)]);
+    }
+    const auto quantized = QuantizedModel::Make(
+        model_, MakePlan(units, rules, "quanto"), *quantizer_);
+    ASSERT_TRUE(quantized);
+    const LossReport loss =
+        EvaluateLoss(model_, quantized->weights(), tokens_, &full);
+    EXPECT_EQ((*values)[i].window_loss, loss.window_kl);
+    EXPECT_NEAR((*values)[i].loss, loss.kl.mean, 1e-12);
+    EXPECT_NEAR((*values)[i].standard_error, loss.kl.standard_error, 1e-12);
+    EXPECT_GT((*values)[i].loss, 0.0);
+  }
 }
 
 TEST_F(ModelGameTest, AWindowAloneHasTheBitsOfTheWholeAndCostsOnlyItself) {
@@ -122,7 +204,7 @@ TEST_F(ModelGameTest, AWindowAloneHasTheBitsOfTheWholeAndCostsOnlyItself) {
   const auto sums = game->EvaluateWindows(asked);
   ASSERT_TRUE(sums);
   // Window 4: 3 blocks, 1, 0; window 1: 3.
-  EXPECT_EQ(game->blocks_run(), 4 + 3);
+  EXPECT_EQ(game->stages_run(), (4 + 3) * kStagesPerBlock);
   for (std::size_t i = 0; i < asked.size(); ++i) {
     const auto whole = game->Evaluate(std::span(&asked[i].assignment, 1));
     EXPECT_EQ(
