@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/flags.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/progress.h"
 #include "core/threads.h"
+#include "estimators/mpi_ranks.h"
 #include "estimators/sensitivity_estimator.h"
 #include "quant/quantizer.h"
 #include "solvers/solver_factory.h"
@@ -40,8 +42,15 @@ Expected<void> ApplyCommonFlags(const CommonFlags& flags) {
     return InvalidArgument("--threads = " + std::to_string(flags.threads) +
                            " violates --threads >= 0");
   }
-  SetThreadCount(flags.threads);
-  Progress::SetEnabled(!flags.quiet);
+  const LaunchedAs launch = ReadLaunch();
+  int threads = flags.threads;
+  if (threads == 0 && launch.size_on_this_machine > 1) {
+    // The ranks of a machine share its cores.
+    SetThreadCount(0);
+    threads = std::max(1, ThreadCount() / launch.size_on_this_machine);
+  }
+  SetThreadCount(threads);
+  Progress::SetEnabled(!flags.quiet && launch.rank == 0);
   return {};
 }
 
@@ -126,7 +135,38 @@ void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
       ->capture_default_str();
   app.add_option("--calibration-tokens",
                  options.calibration_tokens,
-                 "Predicted tokens of the calibration text to use")
+                 "Predicted tokens of the calibration text to use; default " +
+                     std::to_string(kCalibrationTokens) +
+                     ", or the whole text where it has fewer");
+  app.add_option("--value",
+                 options.value,
+                 "What the game's loss is: nll (of the text) or kl (from the "
+                 "full-precision model)")
+      ->capture_default_str();
+  app.add_option(
+      "--value-function",
+      options.outside.command,
+      "A program that answers the loss of an assignment, one JSON "
+      "line a question (docs/outside-metrics.md); run by /bin/sh -c");
+  app.add_option("--workers",
+                 options.outside.workers,
+                 "Copies of the --value-function program that answer at once")
+      ->capture_default_str();
+  app.add_option("--answer-timeout",
+                 options.outside.answer_timeout_s,
+                 "Seconds that it may take for an answer or its greeting; then "
+                 "it is started again")
+      ->capture_default_str();
+  app.add_option("--on-nan",
+                 options.on_nan,
+                 "A loss that is not finite: stop, or inf (count it as "
+                 "infinitely bad and go on)")
+      ->capture_default_str();
+  app.add_option("--game-memory",
+                 options.game_memory,
+                 "Most bytes for the activations that the game keeps, beside "
+                 "model and packed variants, e.g. 500MB; less is slower, "
+                 "results are the same")
       ->capture_default_str();
   app.add_option("--held-out",
                  options.held_out,

@@ -29,7 +29,8 @@ void AddQuantizerFlags(CLI::App& app, QuantizerOptions& options);
 
 // --bits --group-size --symmetric --granularity --quantizer --estimator
 // --permutations --orders --stop-error --stop-plan --exact-players --coalitions
-// --pairs-in-block --sign-as-printed --alpha --calibration-tokens --held-out
+// --pairs-in-block --sign-as-printed --alpha --calibration-tokens --value
+// --value-function --workers --answer-timeout --on-nan --game-memory --held-out
 void AddMeasureFlags(CLI::App& app, MeasureOptions& options);
 
 // --solver --time-limit --gap

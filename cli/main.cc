@@ -4,6 +4,7 @@
 #include "CLI/CLI.hpp"
 #include "cli/commands.h"
 #include "core/version.h"
+#include "estimators/mpi_ranks.h"
 
 namespace bitpact {
 
@@ -35,12 +36,38 @@ constexpr const char* kFooter =
     "                 bitpact eval out/quantized --eval valid.txt --reference "
     "MODEL";
 
+// mpirun starts the program several times; only `estimate` shares its work.
+Expected<void> CheckLaunch(int argc, char** argv) {
+  const LaunchedAs launch = ReadLaunch();
+  if (launch.size == 1 || (argc > 1 && argv[1] == std::string("estimate"))) {
+    return {};
+  }
+  return InvalidArgument("mpirun started " + std::to_string(launch.size) +
+                         " processes; only 'estimate' shares its work");
+}
+
+// Ranks other than 0 are silent, and leave the exit status to rank 0, which
+// hears of their errors.
+int Report(const CommandOutcome& outcome) {
+  if (ReadLaunch().rank > 0) return 0;
+  if (outcome.status) return static_cast<int>(*outcome.status);
+  std::cerr << "bitpact: " << outcome.status.error().message << '\n';
+  return static_cast<int>(outcome.status.error().code == ErrorCode::kInternal
+                              ? Exit::kInternal
+                              : Exit::kBadInput);
+}
+
 int Main(int argc, char** argv) {
   CLI::App program(kAbout, "bitpact");
   program.set_version_flag("--version", kToolVersion);
   program.footer(kFooter);
   program.require_subcommand(1);
   CommandOutcome outcome;
+  const Expected<void> launch = CheckLaunch(argc, argv);
+  if (!launch) {
+    outcome.status = tl::unexpected(launch.error());
+    return Report(outcome);
+  }
   AddRunCommand(program, outcome);
   AddEstimateCommand(program, outcome);
   AddAllocateCommand(program, outcome);
@@ -52,14 +79,11 @@ int Main(int argc, char** argv) {
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& failure) {
+    if (ReadLaunch().rank > 0) return 0;
     const int status = program.exit(failure);
     return status == 0 ? 0 : static_cast<int>(Exit::kBadInput);
   }
-  if (outcome.status) return static_cast<int>(*outcome.status);
-  std::cerr << "bitpact: " << outcome.status.error().message << '\n';
-  return static_cast<int>(outcome.status.error().code == ErrorCode::kInternal
-                              ? Exit::kInternal
-                              : Exit::kBadInput);
+  return Report(outcome);
 }
 
 }  // namespace

@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "cli/plan_choice.h"
-#include "core/hash.h"
 #include "estimators/problem_builder.h"
 #include "solvers/plan_checker.h"
 #include "solvers/problem_file.h"
@@ -21,32 +20,6 @@ namespace bitpact {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string UnitsFingerprint(const std::vector<Unit>& units) {
-  std::string text;
-  for (const Unit& unit : units) {
-    text += unit.name + "\n";
-    for (const UnitMatrix& matrix : unit.matrices) text += matrix.tensor + ";";
-  }
-  return HashText(text);
-}
-
-std::string FormatsText(const std::vector<FormatRule>& formats) {
-  std::string text;
-  for (const FormatRule& rule : formats) {
-    text += (text.empty() ? "" : ",") + FormatName(rule.base) +
-            (rule.fit_group_size ? "-fit" : "");
-  }
-  return text;
-}
-
-// Name and, where they matter, options.
-std::string QuantizerKey(const Quantizer& quantizer,
-                         const MeasureOptions& options) {
-  return quantizer.needs_hessian()
-             ? quantizer.name() + " " + OptionsText(options.quantizer_options)
-             : quantizer.name();
-}
 
 // "layers.0.mlp.up_proj 1,234, layers.1... 1,200": the largest shares first.
 std::string LargestUnits(const std::vector<Unit>& units,
@@ -89,11 +62,17 @@ Expected<void> Validate(const MeasureOptions& options) {
         "--group-size = " + std::to_string(*options.group_size) +
         " violates --group-size >= 0 (0: whole rows)");
   }
-  if (options.calibration_tokens < 1 || options.held_out < 0) {
-    return InvalidArgument(
-        "--calibration-tokens = " + std::to_string(options.calibration_tokens) +
-        " violates --calibration-tokens >= 1");
+  if (options.calibration_tokens && *options.calibration_tokens < 1) {
+    return InvalidArgument("--calibration-tokens = " +
+                           std::to_string(*options.calibration_tokens) +
+                           " violates --calibration-tokens >= 1");
   }
+  if (options.held_out < 0) {
+    return InvalidArgument("--held-out = " + std::to_string(options.held_out) +
+                           " violates --held-out >= 0");
+  }
+  const Expected<void> game = ValidateGame(options);
+  if (!game) return game;
   const Expected<Granularity> granularity =
       ParseGranularity(options.granularity);
   if (!granularity) return tl::unexpected(granularity.error());
@@ -187,10 +166,36 @@ Expected<fs::path> FindText(const std::optional<fs::path>& flag,
                          " does not exist");
 }
 
+Expected<TokenSet> ReadCalibration(const fs::path& file,
+                                   const LoadedModel& loaded,
+                                   TokenSetOptions text,
+                                   const MeasureOptions& options) {
+  text.max_predicted = options.calibration_tokens.value_or(kCalibrationTokens);
+  Expected<TokenSet> set =
+      ReadTokenSet(file, loaded.tokenizer, loaded.model.config().context, text);
+  if (set && options.calibration_tokens &&
+      set->predicted < *options.calibration_tokens) {
+    return InvalidArgument(
+        "--calibration-tokens = " + FormatCount(*options.calibration_tokens) +
+        ": " + file.string() + " has only " + FormatCount(set->predicted) +
+        " predicted tokens (" + set->description + ")");
+  }
+  return set;
+}
+
 Expected<void> CheckDisjoint(const TokenSet& calibration,
                              const std::string& calibration_name,
                              const TokenSet& evaluation,
                              const std::string& evaluation_name) {
+  const std::optional<SharedText> shared =
+      SharedDocument(calibration, evaluation);
+  if (shared) {
+    return InvalidArgument(
+        "evaluation text " + evaluation_name + ": document " +
+        std::to_string(shared->second) + " is also document " +
+        std::to_string(shared->first) + " of the calibration text " +
+        calibration_name + "; an evaluation needs text of its own");
+  }
   std::map<std::vector<int>, std::size_t> seen;
   for (std::size_t i = 0; i < calibration.windows.size(); ++i) {
     seen.emplace(calibration.windows[i].tokens, i);
@@ -247,39 +252,6 @@ ByteLimit ResolveBudget(const Budget& budget,
   return result;
 }
 
-Expected<Playground> MakePlayground(const Model& model,
-                                    const TokenSet& calibration,
-                                    const MeasureOptions& options,
-                                    const fs::path& log_file) {
-  const Expected<Granularity> granularity =
-      ParseGranularity(options.granularity);
-  if (!granularity) return tl::unexpected(granularity.error());
-  Playground play;
-  play.units = MakeUnits(model, *granularity);
-  play.formats = CandidateFormats(options);
-  for (const FormatRule& format : play.formats) {
-    const Expected<void> divides = CheckGroupSize(play.units, format);
-    if (!divides) return tl::unexpected(divides.error());
-  }
-  auto quantizer = MakeQuantizer(options.quantizer, options.quantizer_options);
-  if (!quantizer) return tl::unexpected(quantizer.error());
-  play.quantizer = std::move(*quantizer);
-  auto game = ModelGame::Create(
-      model, play.units, play.formats, *play.quantizer, calibration);
-  if (!game) return tl::unexpected(game.error());
-  play.game = std::move(*game);
-  play.memo = std::make_unique<MemoisedGame>(*play.game);
-  const Expected<void> attached = play.memo->AttachFile(
-      log_file,
-      {{"model", model.fingerprint()},
-       {"tokens", calibration.fingerprint},
-       {"quantizer", QuantizerKey(*play.quantizer, options)},
-       {"formats", FormatsText(play.formats)},
-       {"units", UnitsFingerprint(play.units)}});
-  if (!attached) return tl::unexpected(attached.error());
-  return play;
-}
-
 bool SplitPlayground(Playground& playground) {
   const WindowSplit split =
       SplitWindows(static_cast<int>(playground.memo->window_tokens().size()));
@@ -307,7 +279,9 @@ Expected<SensitivityTable> Measure(const Model& model,
                                playground.quantizer.get(),
                                &calibration};
   Expected<Estimate> estimate =
-      RunEstimator(**made, {&game, &evidence}, options.estimate);
+      RunEstimator(**made,
+                   {&game, playground.outside ? nullptr : &evidence},
+                   options.estimate);
   if (!estimate) return tl::unexpected(estimate.error());
   SensitivityTable table;
   table.evaluations = std::llround(estimate->cost.evaluations);
@@ -334,12 +308,14 @@ Expected<SensitivityTable> Measure(const Model& model,
   table.estimate = std::move(*estimate);
   table.fit = *fit;
   table.options = options.estimate;
-  double tokens = 0.0;
-  for (const double count : game.window_tokens()) tokens += count;
-  table.calibration_tokens = std::llround(tokens);
+  Expected<Estimate> estimate =
+      RunEstimator(**made,
+                   {&game, playground.outside ? nullptr : &evidence},
+                   options.estimate);
   table.model_bytes = MeasureBytes(model, playground.units);
   table.inputs = {{"model", model.fingerprint()},
-                  {"calibration", calibration.fingerprint}};
+                  {"calibration", playground.key.at("tokens")},
+                  {"value", playground.key.at("value")}};
   return table;
 }
 

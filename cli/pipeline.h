@@ -12,12 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "cli/playground.h"
 #include "core/allocation_plan.h"
 #include "core/budget.h"
 #include "core/error.h"
 #include "core/unit.h"
-#include "estimators/memoised_game.h"
-#include "estimators/model_game.h"
 #include "estimators/sensitivity_table.h"
 #include "estimators/window_subset_game.h"
 #include "models/model.h"
@@ -28,20 +27,7 @@
 
 namespace bitpact {
 
-// What is measured and how. Every field is a flag (cli/flags.h).
-struct MeasureOptions {
-  std::string granularity = "matrix";  // block, fused, matrix
-  std::vector<int> bits = {2, 4};      // distinct, 2..8, any order
-  // Weights that share a scale; unset: Quanto's rule from 128 downwards.
-  std::optional<int> group_size;
-  bool symmetric = false;
-  std::string quantizer = "quanto";
-  QuantizerOptions quantizer_options;
-  std::string estimator = "coopq";
-  EstimateOptions estimate;
-  std::int64_t calibration_tokens = 8192;  // predicted tokens, at least
-  int held_out = 16;                       // assignments to judge the fit by
-};
+inline constexpr std::int64_t kCalibrationTokens = 8192;
 // kInvalidArgument names the flag.
 Expected<void> Validate(const MeasureOptions& options);
 
@@ -69,9 +55,16 @@ Expected<std::filesystem::path> FindText(
     const std::filesystem::path& model_folder,
     const std::string& default_name);
 
-// Refuses an evaluation on calibration text: a window that stands in both sets
-// is named. Repeated short windows are what overlap would show as a better
-// result.
+// The calibration text as the options ask for it. kInvalidArgument when
+// --calibration-tokens asks for more than it has.
+Expected<TokenSet> ReadCalibration(const std::filesystem::path& file,
+                                   const LoadedModel& loaded,
+                                   TokenSetOptions text,
+                                   const MeasureOptions& options);
+
+// Refuses an evaluation on calibration text: documents (or long lines of
+// running text) are compared by hash and windows by their tokens; the first
+// that stands in both sets is named.
 Expected<void> CheckDisjoint(const TokenSet& calibration,
                              const std::string& calibration_name,
                              const TokenSet& evaluation,
@@ -94,26 +87,8 @@ ByteLimit ResolveBudget(const Budget& budget,
 
 ModelBytes MeasureBytes(const Model& model, const std::vector<Unit>& units);
 
-// A game with its memory, ready for estimators. References stay where they are
-// when the object moves.
-struct Playground {
-  std::vector<Unit> units;
-  std::vector<FormatRule> formats;
-  std::unique_ptr<Quantizer> quantizer;
-  std::unique_ptr<ModelGame> game;
-  std::unique_ptr<MemoisedGame> memo;
-  // Set by SplitPlayground: two thirds of the windows to estimate on and the
-  // rest to judge plans by.
-  std::unique_ptr<WindowSubsetGame> fit;
-  std::unique_ptr<WindowSubsetGame> judge;
-};
 // False, and nothing changed, with fewer than three calibration windows.
 bool SplitPlayground(Playground& playground);
-// log_file: where evaluations are kept (estimators/memoised_game.h).
-Expected<Playground> MakePlayground(const Model& model,
-                                    const TokenSet& calibration,
-                                    const MeasureOptions& options,
-                                    const std::filesystem::path& log_file);
 
 // Runs one estimator, on the fitting windows where they are split off, and
 // judges it on held-out assignments.

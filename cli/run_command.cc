@@ -75,9 +75,8 @@ Expected<Texts> ReadTexts(const RunFlags& flags, const LoadedModel& loaded) {
   Expected<TokenSetOptions> options = ResolveTextFlags(flags.tokens);
   if (!options) return tl::unexpected(options.error());
   const int context = loaded.model.config().context;
-  options->max_predicted = flags.measure.calibration_tokens;
   Expected<TokenSet> calibration =
-      ReadTokenSet(*text, loaded.tokenizer, context, *options);
+      ReadCalibration(*text, loaded, *options, flags.measure);
   if (!calibration) return tl::unexpected(calibration.error());
   options->max_predicted = flags.eval_tokens;
   Expected<TokenSet> evaluation =

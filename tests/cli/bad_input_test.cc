@@ -226,5 +226,38 @@ TEST_F(BadInput, FilesBetweenStepsAreChecked) {
   EXPECT_THAT(FilesBelow(other), testing::IsEmpty());
 }
 
+TEST_F(BadInput, FlagsOfTheGameThatMakeNoSense) {
+  for (const auto& [flag, value] :
+       std::vector<std::pair<std::string, std::string>>{
+           {"--value", "accuracy"},
+           {"--on-nan", "ignore"},
+           {"--game-memory", "3bpw"},
+           {"--game-memory", "plenty"},
+           {"--game-memory", "1KiB"},
+           {"--held-out", "-1"}}) {
+    ExpectRefusal({"--budget", "4.0bpw", flag, value}, 2, HasSubstr(flag));
+  }
+}
+
+TEST_F(BadInput, CalibrationTextShorterThanAsked) {
+  ExpectRefusal({"--budget", "4.0bpw", "--calibration-tokens", "1000000"},
+                2,
+                AllOf(HasSubstr("--calibration-tokens = 1,000,000"),
+                      HasSubstr("text.txt has only")));
+}
+
+TEST_F(BadInput, EvaluationOnADocumentOfTheCalibrationText) {
+  // The document stands elsewhere and behind more white space.
+  const std::string text = ReadWhole(fixture_.text());
+  const std::string separator = "<|endoftext|>";
+  const std::string first = text.substr(0, text.find(separator));
+  WriteWhole(fixture_.eval(),
+             ReadWhole(fixture_.eval()) + "\n  " + first + "\n" + separator);
+  ExpectRefusal({"--budget", "4.0bpw", "--eval-tokens", "0"},
+                2,
+                AllOf(HasSubstr("eval.txt: document"),
+                      HasSubstr("document 0 of the calibration text")));
+}
+
 }  // namespace
 }  // namespace bitpact::test

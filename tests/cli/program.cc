@@ -51,8 +51,15 @@ fs::path ShippedModel() {
 }
 
 ProgramResult RunProgram(const std::vector<std::string>& arguments) {
+  return RunProgramBehind({}, arguments);
+}
+
+ProgramResult RunProgramBehind(const std::vector<std::string>& before,
+                               const std::vector<std::string>& arguments) {
   const TemporaryFolder folder;
-  std::string command = Quoted(BITPACT_PROGRAM);
+  std::string command;
+  for (const std::string& word : before) command += Quoted(word) + " ";
+  command += Quoted(BITPACT_PROGRAM);
   for (const std::string& argument : arguments) {
     command += " " + Quoted(argument);
   }

@@ -19,6 +19,9 @@ struct ProgramResult {
 };
 
 ProgramResult RunProgram(const std::vector<std::string>& arguments);
+// The same behind other words, e.g. {"mpirun", "-n", "3"}.
+ProgramResult RunProgramBehind(const std::vector<std::string>& before,
+                               const std::vector<std::string>& arguments);
 
 // The folder of the model that the project ships.
 std::filesystem::path ShippedModel();
