@@ -308,10 +308,9 @@ Expected<SensitivityTable> Measure(const Model& model,
   table.estimate = std::move(*estimate);
   table.fit = *fit;
   table.options = options.estimate;
-  Expected<Estimate> estimate =
-      RunEstimator(**made,
-                   {&game, playground.outside ? nullptr : &evidence},
-                   options.estimate);
+  double tokens = 0.0;
+  for (const double count : game.window_tokens()) tokens += count;
+  table.calibration_tokens = std::llround(tokens);
   table.model_bytes = MeasureBytes(model, playground.units);
   table.inputs = {{"model", model.fingerprint()},
                   {"calibration", playground.key.at("tokens")},

@@ -27,6 +27,8 @@
 #include "core/hash.h"
 #include "core/progress.h"
 #include "core/random.h"
+#include "estimators/memoised_game.h"
+#include "estimators/model_game.h"
 #include "estimators/window_subset_game.h"
 #include "models/perplexity.h"
 #include "models/quantized_model.h"

@@ -242,10 +242,16 @@ TEST_F(Solve, CtrlCReturnsTheBestSoFar) {
 
 TEST_F(Solve, CtrlCTwiceEndsTheProgram) {
   const std::string file = Problem({.units = 200, .pair_scale = 0.5}, 12);
-  const auto [status, output] =
-      Interrupted({file, "--solver", "branch-and-bound"}, File("out"), 2);
-  ASSERT_TRUE(WIFSIGNALED(status)) << output;
-  EXPECT_EQ(WTERMSIG(status), SIGINT);
+  // On a busy machine the two signals may become one, or the first may end it.
+  constexpr int kAttempts = 5;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const auto [status, output] =
+        Interrupted({file, "--solver", "branch-and-bound"}, File("out"), 2);
+    if (!WIFSIGNALED(status)) continue;
+    EXPECT_EQ(WTERMSIG(status), SIGINT) << output;
+    return;
+  }
+  FAIL() << "every attempt ended by itself";
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
     {"models", {"core", "quant"}},
     {"estimators", {"core", "solvers", "quant", "models"}},
     {"cli", {"core", "solvers", "quant", "models", "estimators"}},
-    {"bench", {"core", "solvers", "quant", "models", "estimators"}},
+    {"bench", {"core", "solvers", "quant", "models", "estimators", "cli"}},
 };
 
 // Estimators state problems; they do not solve them.
