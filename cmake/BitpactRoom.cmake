@@ -7,11 +7,6 @@ function(bitpact_compile_options target)
   if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
     # gcc 12 sees overlaps in std::string that are not there (gcc bug 105651).
     target_compile_options(${target} PRIVATE -Wno-restrict)
-    if(BITPACT_SANITIZE)
-      # With sanitizers it takes parts of std::regex for uninitialized (gcc bug
-      # 105562); the plain builds keep the warning.
-      target_compile_options(${target} PRIVATE -Wno-maybe-uninitialized)
-    endif()
   endif()
   if(BITPACT_WERROR)
     target_compile_options(${target} PRIVATE -Werror)

@@ -2,6 +2,7 @@
 #include "models/gptq_checkpoint.h"
 
 #include <array>
+#include <functional>
 #include <set>
 #include <system_error>
 #include <utility>
@@ -60,31 +61,63 @@ std::span<const std::byte> Bytes(const auto& values) {
   return std::as_bytes(std::span(values));
 }
 
-// The tensors of one module; bytes of `arrays`.
-void AddModule(const UnitMatrix& matrix,
-               const PackedMatrix& packed,
-               const GptqArrays& arrays,
-               std::vector<StoredTensor>& tensors) {
-  const std::string module = ModuleName(matrix.tensor);
-  const std::int64_t bits = packed.format().bits;
-  const std::int64_t groups = GroupsPerRow(packed.format(), matrix.cols);
-  tensors.push_back({module + ".qweight",
-                     TensorType::kI32,
-                     {matrix.cols * bits / kMultiple, matrix.rows},
-                     Bytes(arrays.qweight)});
-  tensors.push_back({module + ".qzeros",
-                     TensorType::kI32,
-                     {groups, matrix.rows * bits / kMultiple},
-                     Bytes(arrays.qzeros)});
-  tensors.push_back({module + ".scales",
-                     TensorType::kF16,
-                     {groups, matrix.rows},
-                     arrays.scales});
-  tensors.push_back({module + ".g_idx",
-                     TensorType::kI32,
-                     {matrix.cols},
-                     Bytes(arrays.g_idx)});
-}
+// Makes the arrays of modules one after another, as the file asks for them, and
+// holds one module's at a time.
+class ModuleWriter {
+ public:
+  // packed: stays.
+  void Add(const UnitMatrix& matrix, const PackedMatrix& packed) {
+    const std::string module = ModuleName(matrix.tensor);
+    const std::int64_t bits = packed.format().bits;
+    const std::int64_t groups = GroupsPerRow(packed.format(), matrix.cols);
+    const auto add = [&](const char* suffix,
+                         TensorType type,
+                         std::vector<std::int64_t> shape,
+                         std::function<std::span<const std::byte>()> make) {
+      tensors_.push_back(
+          {{module + suffix, type, std::move(shape), {}}, std::move(make)});
+    };
+    add(".qweight",
+        TensorType::kI32,
+        {matrix.cols * bits / kMultiple, matrix.rows},
+        [this, &packed] { return Bytes(Arrays(packed).qweight); });
+    add(".qzeros",
+        TensorType::kI32,
+        {groups, matrix.rows * bits / kMultiple},
+        [this, &packed] { return Bytes(Arrays(packed).qzeros); });
+    add(".scales", TensorType::kF16, {groups, matrix.rows}, [this, &packed] {
+      scales_ = ToGptqScales(packed);
+      return std::span<const std::byte>(scales_);
+    });
+    add(".g_idx", TensorType::kI32, {matrix.cols}, [this, &packed] {
+      return Bytes(Arrays(packed).g_idx);
+    });
+  }
+  void Add(const StoredTensor& tensor) {
+    tensors_.push_back({tensor, [bytes = tensor.bytes] { return bytes; }});
+  }
+  Expected<void> Write(const fs::path& file) const {
+    return WriteSafetensors(file, tensors_, {{"format", "pt"}});
+  }
+  // Of what was written.
+  [[nodiscard]] std::int64_t wrapped_zeros() const { return wrapped_zeros_; }
+
+ private:
+  const GptqArrays& Arrays(const PackedMatrix& packed) {
+    if (made_ != &packed) {
+      made_ = &packed;
+      arrays_ = ToGptqArrays(packed);
+      wrapped_zeros_ += arrays_.wrapped_zeros;
+    }
+    return arrays_;
+  }
+
+  std::vector<MadeTensor> tensors_;
+  const PackedMatrix* made_ = nullptr;
+  GptqArrays arrays_;
+  std::vector<std::byte> scales_;
+  std::int64_t wrapped_zeros_ = 0;
+};
 
 Expected<void> WriteConfigs(const Model& model,
                             const Json& quantization,
@@ -191,34 +224,29 @@ Expected<std::vector<std::string>> SaveGptqFolder(
   Expected<void> done = MakeWritableFolder(folder);
   if (!done) return tl::unexpected(done.error());
   std::vector<std::pair<std::string, std::optional<BitFormat>>> formats;
-  std::vector<GptqArrays> arrays(quantized.packed().size());
-  std::vector<StoredTensor> tensors;
+  ModuleWriter writer;
   std::set<std::string> packed_names;
-  std::int64_t wrapped = 0;
-  for (std::size_t place = 0; place < arrays.size(); ++place) {
+  for (std::size_t place = 0; place < quantized.packed().size(); ++place) {
     const UnitMatrix matrix = MatrixAt(model.config(), place);
     const SharedMatrix& packed = quantized.packed()[place];
     formats.emplace_back(ModuleName(matrix.tensor), std::nullopt);
     if (packed == nullptr) continue;
     formats.back().second = packed->format();
     packed_names.insert(matrix.tensor);
-    arrays[place] = ToGptqArrays(*packed);
-    wrapped += arrays[place].wrapped_zeros;
-    AddModule(matrix, *packed, arrays[place], tensors);
+    writer.Add(matrix, *packed);
   }
   for (const StoredTensor& tensor : model.checkpoint().tensors()) {
-    if (!packed_names.contains(tensor.name)) tensors.push_back(tensor);
+    if (!packed_names.contains(tensor.name)) writer.Add(tensor);
   }
   done = WriteConfigs(model, GptqConfigJson(formats), folder);
   if (!done) return tl::unexpected(done.error());
   done = CopyTokenizerFiles(model.folder(), folder);
   if (!done) return tl::unexpected(done.error());
-  done = WriteSafetensors(
-      folder / "model.safetensors", tensors, {{"format", "pt"}});
+  done = writer.Write(folder / "model.safetensors");
   if (!done) return tl::unexpected(done.error());
   std::vector<std::string> notes;
-  if (wrapped > 0) {
-    notes.push_back(std::to_string(wrapped) +
+  if (writer.wrapped_zeros() > 0) {
+    notes.push_back(std::to_string(writer.wrapped_zeros()) +
                     " groups have zero-point 0, which version 1 stores as "
                     "2^bits - 1; readers that add 1 without the modulus get "
                     "them wrong");
@@ -252,7 +280,13 @@ Expected<QuantizedCheckpoint> LoadGptqFolder(const fs::path& folder) {
       static_cast<std::size_t>(config->num_layers) * kLinearsPerBlock;
   for (std::size_t place = 0; place < count; ++place) {
     const UnitMatrix matrix = MatrixAt(*config, place);
-    const auto format = gptq->FormatOf(ModuleName(matrix.tensor));
+    const auto found = gptq->FormatOf(ModuleName(matrix.tensor));
+    if (!found) {
+      Error error = found.error();
+      error.message = file + ": " + error.message;
+      return tl::unexpected(std::move(error));
+    }
+    const std::optional<BitFormat>& format = *found;
     if (!format) continue;
     names.insert(matrix.tensor);
     names.insert(ModuleName(matrix.tensor));

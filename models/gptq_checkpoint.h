@@ -42,7 +42,7 @@ struct GptqPlan {
 Expected<GptqPlan> PlanForGptq(const AllocationPlan& plan);
 
 // Writes the folder; model.safetensors comes last. quantized: made by a plan of
-// PlanForGptq. Returns notes. Memory: the packed matrices once more.
+// PlanForGptq. Returns notes. Memory: one matrix's arrays once more.
 // kInvalidArgument, kUnavailable: as QuantizedModel::Save.
 Expected<std::vector<std::string>> SaveGptqFolder(
     const QuantizedModel& quantized,

@@ -141,13 +141,12 @@ Expected<GptqConfig> GptqConfig::Read(const JsonReader& config) {
     std::string pattern = item.key();
     const bool out = pattern.starts_with("-:");
     if (out || pattern.starts_with("+:")) pattern = pattern.substr(2);
-    Rule rule;
-    try {
-      rule.pattern = std::regex(pattern, std::regex::ECMAScript);
-    } catch (const std::regex_error&) {
-      return tl::unexpected(dynamic->Violation("key " + QuotedName(item.key()) +
-                                               " is no regular expression"));
+    const auto compiled = NamePattern::Compile(pattern);
+    if (!compiled) {
+      return tl::unexpected(
+          dynamic->Violation("key " + compiled.error().message));
     }
+    Rule rule{*compiled, std::nullopt};
     if (!out) {
       const auto format =
           ReadFormat(*dynamic->Member(item.key()), result.base_);
@@ -159,14 +158,18 @@ Expected<GptqConfig> GptqConfig::Read(const JsonReader& config) {
   return result;
 }
 
-std::optional<BitFormat> GptqConfig::FormatOf(const std::string& module) const {
+Expected<std::optional<BitFormat>> GptqConfig::FormatOf(
+    const std::string& module) const {
   for (const Rule& rule : rules_) {
-    if (std::regex_search(
-            module, rule.pattern, std::regex_constants::match_continuous)) {
-      return rule.format;
+    const auto matches = rule.pattern.MatchesStartOf(module);
+    if (!matches) {
+      Error error = matches.error();
+      error.message = "quantization_config.dynamic: key " + error.message;
+      return tl::unexpected(std::move(error));
     }
+    if (*matches) return rule.format;
   }
-  return base_;
+  return std::optional<BitFormat>(base_);
 }
 
 }  // namespace bitpact

@@ -6,7 +6,6 @@
 
 #include <map>
 #include <optional>
-#include <regex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "core/bit_format.h"
 #include "core/error.h"
 #include "core/json_file.h"
+#include "models/name_pattern.h"
 
 namespace bitpact {
 
@@ -34,13 +34,14 @@ class GptqConfig {
 
   // 1 or 2.
   [[nodiscard]] int version() const { return version_; }
-  // None: not quantized. Group size 0: the whole row.
-  [[nodiscard]] std::optional<BitFormat> FormatOf(
+  // None: not quantized. Group size 0: the whole row. kUnsupported: a key of
+  // "dynamic" is beyond the limits of NamePattern.
+  [[nodiscard]] Expected<std::optional<BitFormat>> FormatOf(
       const std::string& module) const;
 
  private:
   struct Rule {
-    std::regex pattern;
+    NamePattern pattern;
     std::optional<BitFormat> format;
   };
   int version_ = 1;

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
@@ -95,6 +96,19 @@ class SafetensorsFile {
 Expected<void> WriteSafetensors(
     const std::filesystem::path& path,
     const std::vector<StoredTensor>& tensors,
+    const std::map<std::string, std::string>& metadata);
+
+// A tensor whose bytes are made when it is their turn to be written. make:
+// called once, in the order of the file; what it returns is used until the next
+// call of any. tensor.bytes is not read.
+struct MadeTensor {
+  StoredTensor tensor;
+  std::function<std::span<const std::byte>()> make;
+};
+// The same file, for contents that need not be in memory together.
+Expected<void> WriteSafetensors(
+    const std::filesystem::path& path,
+    const std::vector<MadeTensor>& tensors,
     const std::map<std::string, std::string>& metadata);
 
 // Widens F32, F16 or BF16 values into out (as many as the tensor has).

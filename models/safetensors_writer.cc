@@ -20,12 +20,13 @@ std::int64_t ByteCount(const StoredTensor& tensor) {
 
 // The length field and the header, padded with spaces so that the data begins
 // at a multiple of 8 bytes.
-std::string HeaderBytes(const std::vector<const StoredTensor*>& tensors,
+std::string HeaderBytes(const std::vector<const MadeTensor*>& made,
                         const std::map<std::string, std::string>& metadata) {
   nlohmann::ordered_json::object_t entries;
   if (!metadata.empty()) entries.emplace("__metadata__", metadata);
   std::int64_t begin = 0;
-  for (const StoredTensor* tensor : tensors) {
+  for (const MadeTensor* one : made) {
+    const StoredTensor* tensor = &one->tensor;
     const std::int64_t end = begin + ByteCount(*tensor);
     // push_back, since emplace looks every name up one by one.
     entries.push_back({tensor->name,
@@ -47,31 +48,46 @@ std::string HeaderBytes(const std::vector<const StoredTensor*>& tensors,
 
 Expected<void> WriteSafetensors(
     const std::filesystem::path& path,
-    const std::vector<StoredTensor>& tensors,
+    const std::vector<MadeTensor>& tensors,
     const std::map<std::string, std::string>& metadata) {
   std::set<std::string> names;
-  std::vector<const StoredTensor*> ordered;
-  for (const StoredTensor& tensor : tensors) {
-    BITPACT_CHECK(names.insert(tensor.name).second, "tensor names are unique");
-    BITPACT_CHECK(
-        static_cast<std::size_t>(ByteCount(tensor)) == tensor.bytes.size(),
-        "a tensor's bytes fit its shape and type");
-    ordered.push_back(&tensor);
+  std::vector<const MadeTensor*> ordered;
+  for (const MadeTensor& made : tensors) {
+    BITPACT_CHECK(names.insert(made.tensor.name).second,
+                  "tensor names are unique");
+    ordered.push_back(&made);
   }
   std::stable_sort(ordered.begin(),
                    ordered.end(),
-                   [](const StoredTensor* a, const StoredTensor* b) {
-                     return TensorTypeBytes(a->type) > TensorTypeBytes(b->type);
+                   [](const MadeTensor* a, const MadeTensor* b) {
+                     return TensorTypeBytes(a->tensor.type) >
+                            TensorTypeBytes(b->tensor.type);
                    });
   return WriteFileAtomically(path, [&](const ByteSink& sink) -> Expected<void> {
     const std::string header = HeaderBytes(ordered, metadata);
     Expected<void> done =
         sink(std::as_bytes(std::span(header.data(), header.size())));
     for (std::size_t i = 0; done && i < ordered.size(); ++i) {
-      done = sink(ordered[i]->bytes);
+      const std::span<const std::byte> bytes = ordered[i]->make();
+      BITPACT_CHECK(static_cast<std::size_t>(ByteCount(ordered[i]->tensor)) ==
+                        bytes.size(),
+                    "a tensor's bytes fit its shape and type");
+      done = sink(bytes);
     }
     return done;
   });
+}
+
+Expected<void> WriteSafetensors(
+    const std::filesystem::path& path,
+    const std::vector<StoredTensor>& tensors,
+    const std::map<std::string, std::string>& metadata) {
+  std::vector<MadeTensor> made;
+  made.reserve(tensors.size());
+  for (const StoredTensor& tensor : tensors) {
+    made.push_back({tensor, [bytes = tensor.bytes] { return bytes; }});
+  }
+  return WriteSafetensors(path, made, metadata);
 }
 
 }  // namespace bitpact

@@ -52,7 +52,7 @@ class Run {
         const auto weights =
             model_.ReadLinear(LayerOf(jobs_[at]), KindOf(jobs_[at]));
         if (!weights) return tl::unexpected(weights.error());
-        return Quantize(at, *weights, {});
+        return Quantize(at, *weights, {}, nullptr);
       });
     });
     return FirstError();
@@ -117,12 +117,13 @@ class Run {
 
   Expected<void> Quantize(std::size_t at,
                           std::span<const float> weights,
-                          std::span<const float> hessian) {
+                          std::span<const float> hessian,
+                          DerivedInputs* derived) {
     const LinearJob& job = jobs_[at];
-    Expected<PackedMatrix> packed =
-        quantizer_.Quantize({weights, job.matrix.rows, job.matrix.cols},
-                            {.hessian = hessian, .notes = &notes_[at]},
-                            job.format);
+    Expected<PackedMatrix> packed = quantizer_.Quantize(
+        {weights, job.matrix.rows, job.matrix.cols},
+        {.hessian = hessian, .notes = &notes_[at], .derived = derived},
+        job.format);
     if (!packed) return tl::unexpected(AtTensor(job, packed.error()));
     Expected<SharedMatrix> kept = store_.put(job, std::move(*packed));
     if (!kept) return tl::unexpected(kept.error());
@@ -185,10 +186,13 @@ class Run {
       if (todo.empty()) continue;
       const auto hessian = calibration.StageHessian(block->weights, stage);
       if (!hessian) return tl::unexpected(hessian.error());
+      DerivedInputs derived;
       ParallelFor(std::ssize(todo), [&](std::int64_t index, int) {
         const std::size_t at = todo[static_cast<std::size_t>(index)];
         const auto kind = static_cast<std::size_t>(KindOf(jobs_[at]));
-        Do(at, [&] { return Quantize(at, block->dense[kind], *hessian); });
+        Do(at, [&] {
+          return Quantize(at, block->dense[kind], *hessian, &derived);
+        });
       });
       if (auto failed = FirstError(); !failed) return failed;
       for (const std::size_t at : todo) Use(at, *block);

@@ -12,12 +12,14 @@
 //   kRowBlock     rows that `multiply` takes at once
 //   Float, Int    kLanes floats, kLanes 32-bit integers
 //   Set, Load, Store, Add, Sub, Mul, Div, MulAdd, Min, Max, LeastLane,
-//   GreatestLane, AnyNaN, ToFloat, ToInt (of whole numbers), BitsOf, OfBits,
-//   Iota, AddInt, SubInt, And, Or, ShiftLeft, ShiftRight (keeps the sign)
-//   LoadPlane<b>(bytes)       kLanes codes of b bits, low bits of each lane;
+//   GreatestLane, AnyNaN, AnyNotBelow(a, b), ToFloat, ToInt (of whole numbers),
+//   BitsOf, OfBits, Iota, AddInt, SubInt, And, AndInt, Or, ShiftLeft,
+//   ShiftRight (keeps the sign), StoreBytes (numbers 0..255) LoadWords(bytes)
+//   kLanes 32-bit words LoadPlane<b>(bytes)       kLanes codes of b bits, low
+//   bits of each lane;
 //                             higher bits of a lane are arbitrary when b < 8
 //   LookUp(table, index)      uses the low log2(kLanes) bits of each index
-//   ConvertHalves(bits, out)  kChunk float16 to float32
+//   LoadHalves(bytes)         kLanes float16 to float32
 //
 // V lives in an unnamed namespace, so every instance of a template below is the
 // including file's own. BITPACT_KERNEL_TARGET is the function attribute that
@@ -55,15 +57,19 @@ BITPACT_KERNEL_INLINE void ExpandFloats(const std::uint8_t* bytes,
                                         std::size_t count,
                                         std::array<float, kChunk>& out) {
   if (is_half) {
-    std::array<std::uint16_t, kChunk> bits{};
-    std::memcpy(bits.data(), bytes, count * sizeof(std::uint16_t));
-    V::ConvertHalves(bits.data(), out.data());
+    std::array<std::uint8_t, 2 * kChunk> halves{};
+    std::memcpy(halves.data(), bytes, 2 * count);
+    for (std::size_t i = 0; i < kChunk; i += V::kLanes) {
+      V::Store(out.data() + i, V::LoadHalves(halves.data() + 2 * i));
+    }
   } else {
+    out.fill(0.0F);
     std::memcpy(out.data(), bytes, count * sizeof(float));
   }
 }
 
-// Parameters of groups [first, first + count), count <= kChunk.
+// Parameters of groups [first, first + count), count <= kChunk; scales behind
+// them are 0, the rest is finite.
 template <class V>
 BITPACT_KERNEL_TARGET void ExpandGroups(const PackedShape& shape,
                                         const PackedRow& row,
@@ -84,6 +90,7 @@ BITPACT_KERNEL_TARGET void ExpandGroups(const PackedShape& shape,
       out.shift.fill(0.0F);
       break;
     case ZeroPointType::kUint8:
+      out.zero_point.fill(0.0F);
       for (std::size_t i = 0; i < size; ++i) {
         out.zero_point[i] = static_cast<float>(zero_points[i]);
       }

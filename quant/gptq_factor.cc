@@ -48,30 +48,41 @@ double MeanLiveDiagonal(std::span<const float> hessian, std::int64_t n) {
   return live == 0 ? 1.0 : sum / static_cast<double>(live);
 }
 
-// The lower triangle of the reordered, reversed and damped Hessian.
+// The upper triangle of the reordered, reversed and damped Hessian, a tile at a
+// time: one of the two goes down columns.
 void FillReversed(std::span<const float> hessian,
                   std::int64_t n,
                   std::span<const std::int64_t> order,
                   double damping,
                   std::span<float> out) {
+  constexpr std::int64_t kTile = 32;
   const double mean = MeanLiveDiagonal(hessian, n);
   const auto place = [&](std::int64_t i) {
     return order.empty() ? n - 1 - i
                          : order[static_cast<std::size_t>(n - 1 - i)];
   };
-  for (std::int64_t i = 0; i < n; ++i) {
-    const std::int64_t row = place(i);
-    for (std::int64_t j = 0; j < i; ++j) {
-      const std::int64_t col = place(j);
-      out[At(i, j, n)] = hessian[At(std::min(row, col), std::max(row, col), n)];
+  for (std::int64_t top = 0; top < n; top += kTile) {
+    for (std::int64_t left = top; left < n; left += kTile) {
+      for (std::int64_t i = top; i < std::min(top + kTile, n); ++i) {
+        const std::int64_t row = place(i);
+        for (std::int64_t j = std::max(left, i + 1);
+             j < std::min(left + kTile, n);
+             ++j) {
+          const std::int64_t col = place(j);
+          out[At(i, j, n)] =
+              hessian[At(std::min(row, col), std::max(row, col), n)];
+        }
+      }
     }
-    const float diagonal = hessian[At(row, row, n)];
+  }
+  for (std::int64_t i = 0; i < n; ++i) {
+    const float diagonal = hessian[At(place(i), place(i), n)];
     out[At(i, i, n)] = static_cast<float>((diagonal == 0.0F ? mean : diagonal) +
                                           damping * mean);
   }
 }
 
-// H = L L^T in place, L lower and row-major; false when H is not positive
+// H = L L^T in place, L^T upper and row-major; false when H is not positive
 // definite.
 bool Cholesky(std::int64_t n, std::span<float> matrix) {
   static const bool one_thread = [] {
@@ -79,17 +90,17 @@ bool Cholesky(std::int64_t n, std::span<float> matrix) {
     return true;
   }();
   static_cast<void>(one_thread);
-  // A row-major lower triangle is a column-major upper one.
+  // A row-major upper triangle is a column-major lower one.
   const auto size = static_cast<lapack_int>(n);
   return LAPACKE_spotrf_work(
-             LAPACK_COL_MAJOR, 'U', size, matrix.data(), size) == 0;
+             LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) == 0;
 }
 
-// L^-1 in place of L.
+// (L^-1)^T in place of L^T.
 bool Invert(std::int64_t n, std::span<float> matrix) {
   const auto size = static_cast<lapack_int>(n);
   return LAPACKE_strtri_work(
-             LAPACK_COL_MAJOR, 'U', 'N', size, matrix.data(), size) == 0;
+             LAPACK_COL_MAJOR, 'L', 'N', size, matrix.data(), size) == 0;
 }
 
 // The factors of the diagonal entries, reversed, that turn R into C.
@@ -103,20 +114,21 @@ std::vector<float> InverseDiagonal(std::int64_t n,
   return inverse;
 }
 
-// From L or L^-1 of the reversed matrix, in the lower triangle, to C in the
-// upper one: entry (j, k) of R or R^-1 is entry (n-1-j, n-1-k) of it.
+// From L^T or (L^-1)^T of the reversed matrix, in the upper triangle, to C^T in
+// the lower one: entry (j, k) of R or R^-1 is entry (n-1-k, n-1-j) of it.
 void CouplingFromReversed(std::int64_t n,
                           GptqForm form,
                           std::span<float> matrix) {
   const std::vector<float> inverse = InverseDiagonal(n, matrix);
-  for (std::int64_t j = 0; j < n; ++j) {
-    const float* const row = &matrix[At(n - 1 - j, 0, n)];
-    const float factor = -inverse[static_cast<std::size_t>(j)];
-    for (std::int64_t k = j + 1; k < n; ++k) {
+  for (std::int64_t k = 1; k < n; ++k) {
+    const float* const row = &matrix[At(n - 1 - k, 0, n)];
+    float* const out = &matrix[At(k, 0, n)];
+    const float own = inverse[static_cast<std::size_t>(k)];
+    for (std::int64_t j = 0; j < k; ++j) {
       const float by = form == GptqForm::kInverse
-                           ? factor
-                           : inverse[static_cast<std::size_t>(k)];
-      matrix[At(j, k, n)] = row[n - 1 - k] * by;
+                           ? -inverse[static_cast<std::size_t>(j)]
+                           : own;
+      out[j] = row[n - 1 - j] * by;
     }
   }
 }

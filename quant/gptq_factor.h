@@ -41,7 +41,9 @@ enum class GptqForm { kInverse, kLdlq };
 inline constexpr double kMostDamping = 1.0;
 
 struct GptqFactor {
-  // C: [n, n], row-major; above the diagonal, anything on and below it.
+  // C transposed: [n, n], row-major; entry (k, j), j < k, is C[j, k]; anything
+  // on and above the diagonal. So what earlier columns do to one column lies
+  // side by side, as products want it.
   std::vector<float> coupling;
   // What was added to each diagonal entry, relative to their mean.
   double damping_used = 0.0;

@@ -136,7 +136,7 @@ GptqArrays ToGptqArrays(const PackedMatrix& packed) {
   GptqArrays arrays;
   arrays.qweight.resize(Size(cols * format.bits / kWordBits * rows));
   arrays.qzeros.resize(Size(groups * zero_words));
-  arrays.scales.resize(Size(groups * rows * 2));
+  arrays.scales = ToGptqScales(packed);
   for (std::int64_t row = 0; row < rows; ++row) {
     const BitLine line(&arrays.qweight[Size(row)], rows, format.bits);
     for (std::int64_t col = 0; col < cols; ++col) {
@@ -151,15 +151,28 @@ GptqArrays ToGptqArrays(const PackedMatrix& packed) {
       arrays.wrapped_zeros += zero == 0 ? 1 : 0;
       BitLine(&arrays.qzeros[Size(group * zero_words)], 1, format.bits)
           .Put(row, (zero - StoredOffset(1)) & mask);
-      std::memcpy(&arrays.scales[Size(2 * (group * rows + row))],
-                  &packed.scales()[2 * at],
-                  2);
     }
   }
   for (std::int64_t col = 0; col < cols; ++col) {
     arrays.g_idx.push_back(static_cast<std::int32_t>(col / width));
   }
   return arrays;
+}
+
+std::vector<std::byte> ToGptqScales(const PackedMatrix& packed) {
+  const std::int64_t rows = packed.rows();
+  const std::int64_t groups = GroupsPerRow(packed.format(), packed.cols());
+  BITPACT_CHECK(packed.format().scale_type == ScaleType::kFloat16,
+                "float16 scales");
+  std::vector<std::byte> scales(Size(groups * rows * 2));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    for (std::int64_t group = 0; group < groups; ++group) {
+      std::memcpy(&scales[Size(2 * (group * rows + row))],
+                  &packed.scales()[Size(2 * (row * groups + group))],
+                  2);
+    }
+  }
+  return scales;
 }
 
 Expected<PackedMatrix> FromGptqArrays(const BitFormat& format,

@@ -43,6 +43,9 @@ struct GptqArrays {
 // columns multiples of 32 (CHECK). Version 1. O(rows * cols).
 GptqArrays ToGptqArrays(const PackedMatrix& packed);
 
+// Its `scales` alone.
+std::vector<std::byte> ToGptqScales(const PackedMatrix& packed);
+
 // The arrays of a file; lengths are checked, nothing is believed.
 struct StoredGptqArrays {
   std::span<const std::byte> qweight;

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -10,8 +11,8 @@
 #include "core/check.h"
 #include "quant/gptq_factor.h"
 #include "quant/kernels.h"
-#include "quant/matmul.h"
 #include "quant/packed_matrix_writer.h"
+#include "quant/panels.h"
 
 // Rows do not influence one another, so they are taken a strip at a time: the
 // strip's weights stay in the second-level cache while the factor streams by.
@@ -21,7 +22,10 @@
 namespace bitpact {
 namespace {
 
-constexpr std::int64_t kStripRows = 256;
+constexpr std::int64_t kStripRows = kPanelRows;
+// Columns rounded one after another; the others of their block follow by a
+// product, as the columns behind the block do.
+constexpr std::int64_t kRoundedColumns = 32;
 
 std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 
@@ -33,7 +37,7 @@ struct Task {
   std::int64_t groups = 0;
   std::int64_t group_width = 0;
   std::vector<std::int64_t> order;  // original column of each place
-  std::vector<float> coupling;      // of places
+  std::span<const float> coupling;  // transposed, of places
 };
 
 // Grids fitted on the way look at half-moved weights.
@@ -42,33 +46,41 @@ GptqForm FormOf(const GptqOptions& options) {
                                                          : GptqForm::kLdlq;
 }
 
-// Some rows on their way.
+// Some rows on their way. One object serves all strips of a matrix: fresh
+// memory would be cleared by the system for each.
 class Strip {
  public:
-  Strip(const Task& task, std::int64_t first, std::int64_t count)
+  explicit Strip(const Task& task)
       : task_(task),
         cols_(task.weight.cols),
-        first_(first),
-        count_(count),
-        tiles_((count + kGptqRows - 1) / kGptqRows),
+        most_(std::min(kStripRows, task.weight.rows)),
+        tiles_((most_ + kGptqRows - 1) / kGptqRows),
         stride_((tiles_ | 1) * kGptqRows),
         current_(Size(cols_ * stride_)),
         residual_(Size(task.options.block_size * stride_)),
-        codes_(Size(count * cols_)),
-        // Rows that fill up the last tile have divisor infinity and scale 0.
-        grids_(Size(task.groups * tiles_), EmptyGrid()) {
+        panels_(residual_.size()),
+        codes_(Size(most_ * cols_)),
+        grids_(Size(task.groups * tiles_)) {}
+
+  // Rows [first, first + count), count <= kStripRows.
+  void Read(std::int64_t first, std::int64_t count) {
+    first_ = first;
+    count_ = count;
+    // Rows that fill up the last tile have divisor infinity and scale 0.
+    std::ranges::fill(grids_, EmptyGrid());
+    if (count < most_) std::ranges::fill(current_, 0.0F);
     // A few rows at a time: reading down whole columns would miss the caches.
     for (std::int64_t tile = 0; tile < count; tile += kGptqRows) {
       const std::int64_t end = std::min(tile + kGptqRows, count);
       for (std::int64_t place = 0; place < cols_; ++place) {
-        const std::int64_t col = task.order[Size(place)];
+        const std::int64_t col = task_.order[Size(place)];
         for (std::int64_t row = tile; row < end; ++row) {
           current_[Size(place * stride_ + row)] =
-              task.weight.data[Size((first + row) * cols_ + col)];
+              task_.weight.data[Size((first + row) * cols_ + col)];
         }
       }
     }
-    if (FormOf(task.options) == GptqForm::kLdlq) original_ = current_;
+    if (FormOf(task_.options) == GptqForm::kLdlq) original_ = current_;
   }
 
   // kUnsupported when a grid cannot be stored.
@@ -91,7 +103,7 @@ class Strip {
         if (auto fitted = FitGroups(from, to); !fitted) return fitted;
       }
       RoundBlock(begin, width);
-      UpdateBehind(begin, width);
+      Update({begin, width}, begin + width, cols_);
     }
     return {};
   }
@@ -172,13 +184,30 @@ class Strip {
     return {};
   }
 
+  struct Columns {
+    std::int64_t begin;
+    std::int64_t width;
+  };
+
   void RoundBlock(std::int64_t begin, std::int64_t width) {
+    const std::int64_t end = begin + width;
+    for (std::int64_t first = begin; first < end; first += kRoundedColumns) {
+      const Columns columns{first, std::min(kRoundedColumns, end - first)};
+      RoundColumns(columns, first - begin);
+      Update(columns, first + columns.width, end);
+    }
+    residuals_ = residual_.data();
+  }
+
+  // `at`: the first column's place in residual_.
+  void RoundColumns(const Columns& columns, std::int64_t at) {
+    const auto [begin, width] = columns;
+    residuals_ = &residual_[Size(at * stride_)];
     std::vector<float> coupling(Size(width * width));
-    for (std::int64_t j = 0; j < width; ++j) {
-      for (std::int64_t i = j + 1; i < width; ++i) {
-        coupling[Size(i * width + j)] =
-            task_.coupling[Size((begin + j) * cols_ + begin + i)];
-      }
+    for (std::int64_t i = 0; i < width; ++i) {
+      std::copy_n(&task_.coupling[Size((begin + i) * cols_ + begin)],
+                  i,
+                  &coupling[Size(i * width)]);
     }
     std::vector<float> codes(Size(width * kGptqRows));
     std::vector<const GptqLaneGrid*> grids(Size(width));
@@ -197,7 +226,7 @@ class Strip {
            .current = &current_[Size(begin * stride_ + row)],
            .coupling = coupling.data(),
            .grids = grids.data(),
-           .residual = &residual_[Size(row)],
+           .residual = residuals_ + row,
            .codes = codes.data()});
       const std::int64_t rows = std::min(kGptqRows, count_ - row);
       for (std::int64_t i = 0; i < width; ++i) {
@@ -210,34 +239,41 @@ class Strip {
     }
   }
 
-  // What the block's errors do to the columns behind it.
-  void UpdateBehind(std::int64_t begin, std::int64_t width) {
-    const std::int64_t end = begin + width;
-    if (end == cols_) return;
-    AddTransposedProduct(
-        std::span(task_.coupling).subspan(Size(begin * cols_ + end)),
-        residual_,
-        std::span(current_).subspan(Size(end * stride_)),
-        {.rows = cols_ - end,
-         .cols = tiles_ * kGptqRows,
-         .inner = width,
-         .a_stride = cols_,
-         .b_stride = stride_,
-         .c_stride = stride_});
+  // What the errors of `columns`, whose residuals start at residuals_, do to
+  // columns [from, to).
+  void Update(const Columns& columns, std::int64_t from, std::int64_t to) {
+    if (from == to) return;
+    const Kernels& kernels = BestKernels();
+    const std::int64_t rows = (count_ + kGptqRows - 1) / kGptqRows * kGptqRows;
+    kernels.pack_columns(
+        residuals_, stride_, rows, columns.width, panels_.data());
+    kernels.multiply_panels(
+        {.panels = panels_.data(),
+         .panel_rows = rows,
+         .rows = &task_.coupling[Size(from * cols_ + columns.begin)],
+         .num_rows = to - from,
+         .row_stride = cols_,
+         .inner = columns.width,
+         .y = &current_[Size(from * stride_)],
+         .y_stride = stride_,
+         .add = true});
   }
 
   const Task& task_;
   std::int64_t cols_;
-  std::int64_t first_;
-  std::int64_t count_;
+  std::int64_t most_;  // rows
   std::int64_t tiles_;
   // Distance of two columns: an odd number of cache lines, or all columns would
   // share a few sets of the first-level cache.
   std::int64_t stride_;
+  std::int64_t first_ = 0;
+  std::int64_t count_ = 0;
   // [cols, stride], in the order of places; original_ for kLdlq only.
   std::vector<float> current_;
   std::vector<float> original_;
   std::vector<float> residual_;      // [block_size, stride]
+  float* residuals_ = nullptr;       // of the columns that Update spreads
+  std::vector<float> panels_;        // residuals as multiply_panels wants them
   std::vector<std::uint8_t> codes_;  // [count, cols], original columns
   std::vector<GptqLaneGrid> grids_;  // [groups, tiles]
 };
@@ -281,24 +317,20 @@ class GptqQuantizer final : public Quantizer {
     task.group_width = task.groups == 1 ? weight.cols : format.group_size;
     task.order =
         ColumnOrder(inputs.hessian, weight.cols, options_.activation_order);
-    Expected<GptqFactor> factor = FactorHessian(
-        inputs.hessian,
-        weight.cols,
-        options_.activation_order ? std::span<const std::int64_t>(task.order)
-                                  : std::span<const std::int64_t>(),
-        options_.damping,
-        FormOf(options_));
-    if (!factor) return tl::unexpected(factor.error());
-    task.coupling = std::move(factor->coupling);
-    if (factor->damping_used > options_.damping && inputs.notes != nullptr) {
+    const std::shared_ptr<const Factor> factor =
+        FactorOf(inputs, weight.cols, task.order);
+    if (!*factor) return tl::unexpected(factor->error());
+    task.coupling = (*factor)->coupling;
+    if ((*factor)->damping_used > options_.damping && inputs.notes != nullptr) {
       inputs.notes->push_back("Hessian is not positive definite with damping " +
                               std::to_string(options_.damping) + "; " +
-                              std::to_string(factor->damping_used) +
+                              std::to_string((*factor)->damping_used) +
                               " was used");
     }
     PackedMatrixWriter writer(format, weight.rows, weight.cols);
+    Strip strip(task);
     for (std::int64_t row = 0; row < weight.rows; row += kStripRows) {
-      Strip strip(task, row, std::min(kStripRows, weight.rows - row));
+      strip.Read(row, std::min(kStripRows, weight.rows - row));
       if (const auto done = strip.Round(); !done) {
         return tl::unexpected(done.error());
       }
@@ -308,6 +340,27 @@ class GptqQuantizer final : public Quantizer {
   }
 
  private:
+  using Factor = Expected<GptqFactor>;
+
+  // The Hessian's, made once for all matrices that share it.
+  [[nodiscard]] std::shared_ptr<const Factor> FactorOf(
+      const LayerInputs& inputs,
+      std::int64_t cols,
+      std::span<const std::int64_t> order) const {
+    const auto make = [&] {
+      return std::make_shared<const Factor>(FactorHessian(
+          inputs.hessian,
+          cols,
+          options_.activation_order ? order : std::span<const std::int64_t>(),
+          options_.damping,
+          FormOf(options_)));
+    };
+    if (inputs.derived == nullptr) return make();
+    const std::lock_guard lock(inputs.derived->mutex);
+    if (inputs.derived->value == nullptr) inputs.derived->value = make();
+    return std::static_pointer_cast<const Factor>(inputs.derived->value);
+  }
+
   [[nodiscard]] Expected<void> ValidateInputs(const MatrixView& weight,
                                               const LayerInputs& inputs,
                                               const BitFormat& format) const {

@@ -61,6 +61,8 @@ struct HqqTerms {
   typename V::Float offset;
   typename V::Float power;
   typename V::Float size;
+  typename V::Float along;
+  typename V::Float squares;
 };
 
 template <class V>
@@ -87,7 +89,12 @@ BITPACT_KERNEL_INLINE HqqTerms<V> HqqTermsOf(typename V::Float w,
   // part inside [-threshold, threshold].
   const auto inside = V::Max(V::Min(d, threshold), V::Sub(zero, threshold));
   const auto e = V::Sub(d, inside);
-  return {V::Sub(scaled, V::Sub(w, e)), V::Mul(size, power), size};
+  const auto wanted = V::Sub(w, e);
+  return {V::Sub(scaled, wanted),
+          V::Mul(size, power),
+          size,
+          V::Mul(steps, wanted),
+          V::Mul(steps, steps)};
 }
 
 // Sixteen running sums.
@@ -132,9 +139,13 @@ BITPACT_KERNEL_TARGET HqqSums HqqStep(const GroupGrid& grid,
   Sums offset;
   Sums power;
   Sums size;
+  Sums along;
+  Sums squares;
   offset.Clear();
   power.Clear();
   size.Clear();
+  along.Clear();
+  squares.Clear();
   const auto count = static_cast<std::int64_t>(weights.size());
   std::int64_t i = 0;
   for (; i + 16 <= count; i += 16) {
@@ -144,6 +155,8 @@ BITPACT_KERNEL_TARGET HqqSums HqqStep(const GroupGrid& grid,
       offset.part[p] = V::Add(offset.part[p], terms.offset);
       power.part[p] = V::Add(power.part[p], terms.power);
       size.part[p] = V::Add(size.part[p], terms.size);
+      along.part[p] = V::Add(along.part[p], terms.along);
+      squares.part[p] = V::Add(squares.part[p], terms.squares);
     }
   }
   if (i < count) {
@@ -157,9 +170,16 @@ BITPACT_KERNEL_TARGET HqqSums HqqStep(const GroupGrid& grid,
           V::Add(offset.part[p], FirstLanes<V>(terms.offset, left));
       power.part[p] = V::Add(power.part[p], FirstLanes<V>(terms.power, left));
       size.part[p] = V::Add(size.part[p], FirstLanes<V>(terms.size, left));
+      along.part[p] = V::Add(along.part[p], FirstLanes<V>(terms.along, left));
+      squares.part[p] =
+          V::Add(squares.part[p], FirstLanes<V>(terms.squares, left));
     }
   }
-  return {offset.Total(), power.Total(), size.Total()};
+  return {offset.Total(),
+          power.Total(),
+          size.Total(),
+          along.Total(),
+          squares.Total()};
 }
 
 }  // namespace bitpact::internal

@@ -13,15 +13,22 @@
 namespace bitpact {
 namespace {
 
-// `grid` with the shift or zero-point that the step's sums ask for, rounded to
-// its stored type.
+// `grid` with the shift, zero-point or, where there is neither, scale that the
+// step's sums ask for, rounded to its stored type.
 GroupGrid Moved(const BitFormat& format,
                 const GroupGrid& grid,
                 const HqqSums& sums,
                 std::size_t count) {
   const float mean = sums.offset / static_cast<float>(count);
   GroupGrid moved = grid;
-  if (format.zero_point_type == ZeroPointType::kUint8) {
+  if (format.symmetric()) {
+    // A scale of 0 or less has no codes; the group keeps what it has.
+    const float scale =
+        sums.squares > 0.0F
+            ? RoundToStored(format.scale_type, sums.along / sums.squares)
+            : 0.0F;
+    if (scale > 0.0F) moved.scale = scale;
+  } else if (format.zero_point_type == ZeroPointType::kUint8) {
     // The mean is taken from codes without their zero-point.
     const auto top = static_cast<float>((1 << format.bits) - 1);
     moved.zero_point = std::clamp(
@@ -44,11 +51,6 @@ class HqqQuantizer final : public Quantizer {
       const BitFormat& format) const override {
     if (const auto valid = ValidateShape(weight, format); !valid) {
       return tl::unexpected(valid.error());
-    }
-    if (format.symmetric()) {
-      return Fail(
-          ErrorCode::kUnsupported,
-          "hqq moves zero-points; format " + FormatName(format) + " has none");
     }
     if (options_.stop == HqqStop::kWholeMatrix) {
       return QuantizeTogether(weight, format);
@@ -93,7 +95,8 @@ class HqqQuantizer final : public Quantizer {
       }
       const GroupGrid before = grid;
       grid = Moved(format, grid, sums, group.size());
-      if (grid.shift == before.shift && grid.zero_point == before.zero_point) {
+      if (grid.scale == before.scale && grid.shift == before.shift &&
+          grid.zero_point == before.zero_point) {
         break;
       }
       beta *= options_.kappa;

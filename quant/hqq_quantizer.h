@@ -11,7 +11,10 @@
 //   e     = sign(d) * max(|d| - |d|^(p-1) / beta, 0)
 //   shift = mean over the group of scale * q - (w - e)
 //   beta  = beta * kappa
-// The scale never changes.
+// The scale never changes. Symmetric formats have no shift to move; there the
+// same problem is solved for the scale instead, with k = q - 2^(b-1):
+//   scale = sum of k * (w - e) / sum of k^2
+// (the reference has no symmetric formats).
 //
 // Two ways to stop:
 //   kEachGroup (ours, the default)  a group stops when its shift stands still
@@ -27,8 +30,7 @@
 //
 // Formats: a float shift (zero * scale in the reference's terms). With an
 // integer zero-point (kUint8) each step's zero-point is rounded to the nearest
-// of 0..2^b-1, which kEachGroup makes harmless. Symmetric formats have no
-// zero-point to move: kUnsupported.
+// of 0..2^b-1, which kEachGroup makes harmless.
 //
 // The shrinkage compares |d| with |d|^(p-1) / beta, so it depends on the unit
 // of the weights: below |d| = beta^(-1/(2-p)) (0.17 by default) e is 0 and the

@@ -62,11 +62,13 @@ struct HqqShrinkage {
 };
 
 // Sums over the weights w of a group, with q its code, w^ its decoded value,
-// d = w - w^ and e the shrunk d.
+// d = w - w^, e the shrunk d and k = q - zero_point.
 struct HqqSums {
   float offset = 0.0F;     // scale * (q - zero_point) - (w - e)
   float lp_error = 0.0F;   // |d|^p
   float abs_error = 0.0F;  // |d|
+  float along = 0.0F;      // k * (w - e)
+  float squares = 0.0F;    // k^2
 };
 
 // GPTQ (quant/gptq_quantizer.h) rounds this many rows side by side.
@@ -115,6 +117,20 @@ struct PanelProduct {
   bool add = false;  // to what y holds
 };
 
+// A product of many rows with few, both plain and over the same columns:
+//   y[f * y_stride + r] = sum over k of rows[r, k] * few[f, k]
+struct FewProduct {
+  const float* rows = nullptr;  // [num_rows, inner], contiguous
+  std::int64_t num_rows = 0;
+  const float* few = nullptr;  // [num_few, inner], contiguous
+  std::int64_t num_few = 0;    // 1..kMostFewRows
+  std::int64_t inner = 0;
+  std::int64_t run = 0;  // RunColumns(inner) of quant/panels.h
+  float* y = nullptr;
+  std::int64_t y_stride = 0;
+};
+inline constexpr std::int64_t kMostFewRows = 4;
+
 struct Kernels {
   // Floats in a vector; panels are padded to whole ones.
   int lanes = 0;
@@ -125,13 +141,22 @@ struct Kernels {
   // y[t, r] = sum over i of x[t, i] * w[r, i] for all rows of w and
   // 1 <= tokens; x: [tokens, cols], y: [tokens, rows].
   //
-  // Order of one sum, whatever the number of tokens and rows: weights are taken
-  // a group after another, ascending; inside a group, from its first column
-  // that is a multiple of 8, `lanes` at a time, each lane adding into a sum of
-  // its own; columns before that and behind the last whole vector go into one
-  // more, scalar, sum. At the end lane l takes lane l + lanes/2, then
-  // l + lanes/4, ..., and the scalar sum is added last. AVX2 and AVX-512 fuse
-  // the product and sum of the lanes.
+  // Order of one sum: a function of the format and the number of columns alone,
+  // whatever the number of tokens and rows. Where the 32-bit words of every
+  // plane lie in one group each (quant/few_tokens_inl.h), sums of codes and of
+  // inputs are taken apart:
+  //   y = sum over groups of scale * sum q x - shift * sum x,
+  // plane after plane, block of words after block, lane by lane, the shifts
+  // last. Elsewhere weights are taken a group after another, ascending; inside
+  // a group, from its first column that is a multiple of 8, `lanes` at a time,
+  // each lane adding into a sum of its own; columns before that and behind the
+  // last whole vector go into one more, scalar, sum. At the end lane l takes
+  // lane l + lanes/2, then l + lanes/4, ..., and the scalar sum is added last.
+  // AVX2 and AVX-512 fuse the product and sum of the lanes.
+  //
+  // Taking sums apart loses what scale * q and shift lose by being larger than
+  // their difference: the error is bounded by the float32 error of
+  //   sum of (|scale * q| + |shift|) * |x|.
   void (*multiply)(const PackedMatrix& w,
                    const float* x,
                    float* y,
@@ -143,6 +168,13 @@ struct Kernels {
                       std::int64_t rows,
                       std::int64_t inner,
                       float* to);
+  // The same panels from rows that lie side by side: row r, column k at
+  // from[k * stride + r].
+  void (*pack_columns)(const float* from,
+                       std::int64_t stride,
+                       std::int64_t rows,
+                       std::int64_t inner,
+                       float* to);
   // to[c * to_stride + r] = from[r * stride + c], r < rows, c < cols.
   void (*turn)(const float* from,
                std::int64_t stride,
@@ -155,6 +187,9 @@ struct Kernels {
   // So an element of y has the same bits wherever in a panel, a tile or a
   // product it is computed, and the same at AVX2 and AVX-512.
   void (*multiply_panels)(const PanelProduct& product);
+  // The bits of multiply_panels over runs of columns, added up in ascending
+  // order, without packing anything.
+  void (*multiply_rows)(const FewProduct& product);
   // weights: not empty. Both ends are NaN when a weight is not finite.
   WeightRange (*find_range)(std::span<const float> weights);
   // As EncodeGroup (quant/group_grid.h), for a scale > 0.

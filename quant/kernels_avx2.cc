@@ -13,6 +13,7 @@ struct Avx2Lanes {
   static constexpr int kLanes = 8;
   static constexpr int kTableBits = 3;
   static constexpr int kRowBlock = 2;
+  static constexpr int kWordRows = 4;
   static constexpr int kPanelVectors = 3;
   static constexpr int kTileRows = 4;
   static constexpr int kNarrowRows = 8;
@@ -64,6 +65,9 @@ struct Avx2Lanes {
   BITPACT_KERNEL_INLINE static bool AnyNaN(Float a) {
     return _mm256_movemask_ps(_mm256_cmp_ps(a, a, _CMP_UNORD_Q)) != 0;
   }
+  BITPACT_KERNEL_INLINE static bool AnyNotBelow(Float a, Float b) {
+    return _mm256_movemask_ps(_mm256_cmp_ps(a, b, _CMP_NLT_UQ)) != 0;
+  }
   BITPACT_KERNEL_INLINE static Float ToFloat(Int a) {
     return _mm256_cvtepi32_ps(a);
   }
@@ -88,6 +92,9 @@ struct Avx2Lanes {
   BITPACT_KERNEL_INLINE static Int And(Int a, int mask) {
     return _mm256_and_si256(a, _mm256_set1_epi32(mask));
   }
+  BITPACT_KERNEL_INLINE static Int AndInt(Int a, Int b) {
+    return _mm256_and_si256(a, b);
+  }
   BITPACT_KERNEL_INLINE static Int Or(Int a, Int b) {
     return _mm256_or_si256(a, b);
   }
@@ -101,6 +108,9 @@ struct Avx2Lanes {
   }
   BITPACT_KERNEL_INLINE static Float LookUp(Float table, Int index) {
     return _mm256_permutevar8x32_ps(table, index);
+  }
+  BITPACT_KERNEL_INLINE static Int LoadWords(const std::uint8_t* bytes) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes));
   }
   // Eight codes take kPlane bytes: below 8 bits they fit in one 32-bit number,
   // which every lane shifts to its own place.
@@ -117,6 +127,22 @@ struct Avx2Lanes {
                                shifts);
     }
   }
+  // Of numbers 0..255.
+  BITPACT_KERNEL_INLINE static void StoreBytes(std::uint8_t* to, Int a) {
+    const Int low = _mm256_shuffle_epi8(
+        a,
+        _mm256_broadcastsi128_si256(_mm_set_epi8(
+            -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0)));
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(to),
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(low),
+                                        _mm256_extracti128_si256(low, 1)));
+  }
+  BITPACT_KERNEL_INLINE static Float LoadQuarters(
+      const std::array<const float*, 2>& from) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from[0])),
+                                _mm_loadu_ps(from[1]),
+                                1);
+  }
   BITPACT_KERNEL_INLINE static void Transpose(Float& a,
                                               Float& b,
                                               Float& c,
@@ -130,13 +156,9 @@ struct Avx2Lanes {
     c = _mm256_shuffle_ps(ab_high, cd_high, 0x44);
     d = _mm256_shuffle_ps(ab_high, cd_high, 0xEE);
   }
-  BITPACT_KERNEL_INLINE static void ConvertHalves(const std::uint16_t* bits,
-                                                  float* out) {
-    for (std::int64_t i = 0; i < kChunk; i += kLanes) {
-      _mm256_storeu_ps(out + i,
-                       _mm256_cvtph_ps(_mm_loadu_si128(
-                           reinterpret_cast<const __m128i*>(bits + i))));
-    }
+  BITPACT_KERNEL_INLINE static Float LoadHalves(const std::uint8_t* bytes) {
+    return _mm256_cvtph_ps(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes)));
   }
 };
 

@@ -14,6 +14,7 @@ struct Avx512Lanes {
   static constexpr int kLanes = 16;
   static constexpr int kTableBits = 4;
   static constexpr int kRowBlock = 4;
+  static constexpr int kWordRows = 4;
   static constexpr int kPanelVectors = 3;
   static constexpr int kTileRows = 8;
   static constexpr int kNarrowRows = 16;
@@ -59,6 +60,9 @@ struct Avx512Lanes {
   BITPACT_KERNEL_INLINE static bool AnyNaN(Float a) {
     return _mm512_cmp_ps_mask(a, a, _CMP_UNORD_Q) != 0;
   }
+  BITPACT_KERNEL_INLINE static bool AnyNotBelow(Float a, Float b) {
+    return _mm512_cmp_ps_mask(a, b, _CMP_NLT_UQ) != 0;
+  }
   BITPACT_KERNEL_INLINE static Float ToFloat(Int a) {
     return _mm512_cvtepi32_ps(a);
   }
@@ -84,6 +88,9 @@ struct Avx512Lanes {
   BITPACT_KERNEL_INLINE static Int And(Int a, int mask) {
     return _mm512_and_si512(a, _mm512_set1_epi32(mask));
   }
+  BITPACT_KERNEL_INLINE static Int AndInt(Int a, Int b) {
+    return _mm512_and_si512(a, b);
+  }
   BITPACT_KERNEL_INLINE static Int Or(Int a, Int b) {
     return _mm512_or_si512(a, b);
   }
@@ -97,6 +104,9 @@ struct Avx512Lanes {
   }
   BITPACT_KERNEL_INLINE static Float LookUp(Float table, Int index) {
     return _mm512_permutexvar_ps(index, table);
+  }
+  BITPACT_KERNEL_INLINE static Int LoadWords(const std::uint8_t* bytes) {
+    return _mm512_loadu_si512(bytes);
   }
   // Sixteen codes take 2 * kPlane bytes: up to 2 bits they fit in one 32-bit
   // number, which every lane shifts to its own place; 4-bit codes fill two, one
@@ -120,6 +130,17 @@ struct Avx512Lanes {
                                shifts);
     }
   }
+  // Of numbers 0..255.
+  BITPACT_KERNEL_INLINE static void StoreBytes(std::uint8_t* to, Int a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(a));
+  }
+  BITPACT_KERNEL_INLINE static Float LoadQuarters(
+      const std::array<const float*, 4>& from) {
+    const Float first = _mm512_castps128_ps512(_mm_loadu_ps(from[0]));
+    const Float two = _mm512_insertf32x4(first, _mm_loadu_ps(from[1]), 1);
+    const Float three = _mm512_insertf32x4(two, _mm_loadu_ps(from[2]), 2);
+    return _mm512_insertf32x4(three, _mm_loadu_ps(from[3]), 3);
+  }
   BITPACT_KERNEL_INLINE static void Transpose(Float& a,
                                               Float& b,
                                               Float& c,
@@ -133,13 +154,9 @@ struct Avx512Lanes {
     c = _mm512_shuffle_ps(ab_high, cd_high, 0x44);
     d = _mm512_shuffle_ps(ab_high, cd_high, 0xEE);
   }
-  BITPACT_KERNEL_INLINE static void ConvertHalves(const std::uint16_t* bits,
-                                                  float* out) {
-    for (std::int64_t i = 0; i < kChunk; i += kLanes) {
-      _mm512_storeu_ps(out + i,
-                       _mm512_cvtph_ps(_mm256_loadu_si256(
-                           reinterpret_cast<const __m256i*>(bits + i))));
-    }
+  BITPACT_KERNEL_INLINE static Float LoadHalves(const std::uint8_t* bytes) {
+    return _mm512_cvtph_ps(
+        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(bytes)));
   }
 };
 

@@ -11,8 +11,11 @@
 #include <cstdint>
 #include <limits>
 #include <span>
+#include <vector>
 
 #include "quant/decode_inl.h"
+#include "quant/dense_few_inl.h"
+#include "quant/few_tokens_inl.h"
 #include "quant/gptq_inl.h"
 #include "quant/hqq_inl.h"
 #include "quant/kernels.h"
@@ -40,17 +43,6 @@ BITPACT_KERNEL_TARGET void DequantizeRowOf(const PackedShape& shape,
       for (; col < columns.end; ++col) out[col] = decoder.One(row, col);
     }
   }
-}
-
-// The lanes' sum in the order that quant/kernels.h states.
-template <class V>
-BITPACT_KERNEL_INLINE float SumLanes(typename V::Float lanes) {
-  std::array<float, V::kLanes> sums;
-  V::Store(sums.data(), lanes);
-  for (std::size_t half = V::kLanes / 2; half > 0; half /= 2) {
-    for (std::size_t i = 0; i < half; ++i) sums[i] += sums[i + half];
-  }
-  return sums[0];
 }
 
 // The running sums of kRowBlock rows times kTokens tokens.
@@ -155,6 +147,24 @@ BITPACT_KERNEL_TARGET void MultiplyTokens(const PackedMatrix& w,
   }
 }
 
+// One chunk of kTokens tokens, whatever the format.
+template <class V, int kBits, int kTokens>
+BITPACT_KERNEL_TARGET void MultiplyChunk(const PackedMatrix& w,
+                                         const PackedShape& shape,
+                                         const float* x,
+                                         float* y) {
+  if (!WordsLieInGroups(shape)) {
+    MultiplyTokens<V, kBits, kTokens>(w, shape, x, y);
+    return;
+  }
+  thread_local std::vector<float> scratch;
+  constexpr int kRows = std::max(V::kWordRows / kTokens, 1);
+  const FewTokens<V, kBits, kTokens, kRows> few(w, shape);
+  const auto floats = static_cast<std::size_t>(few.scratch_floats());
+  scratch.resize(std::max(scratch.size(), floats));
+  few.Multiply(x, y, scratch.data());
+}
+
 // Tokens are taken four, two and one at a time.
 template <class V, int kBits>
 BITPACT_KERNEL_TARGET void MultiplyOf(const PackedMatrix& w,
@@ -164,15 +174,15 @@ BITPACT_KERNEL_TARGET void MultiplyOf(const PackedMatrix& w,
   const PackedShape shape = ShapeOf(w);
   std::int64_t t = 0;
   for (; t + 4 <= tokens; t += 4) {
-    MultiplyTokens<V, kBits, 4>(
+    MultiplyChunk<V, kBits, 4>(
         w, shape, x + t * shape.cols, y + t * shape.rows);
   }
   for (; t + 2 <= tokens; t += 2) {
-    MultiplyTokens<V, kBits, 2>(
+    MultiplyChunk<V, kBits, 2>(
         w, shape, x + t * shape.cols, y + t * shape.rows);
   }
   for (; t < tokens; ++t) {
-    MultiplyTokens<V, kBits, 1>(
+    MultiplyChunk<V, kBits, 1>(
         w, shape, x + t * shape.cols, y + t * shape.rows);
   }
 }
@@ -208,27 +218,72 @@ BITPACT_KERNEL_TARGET WeightRange FindRange(std::span<const float> weights) {
   return {range.least + 0.0F, range.greatest + 0.0F};
 }
 
+// kLanes weights to codes. The quotient's nearest integer is found from a
+// product with the inverse, a fraction of the time; the two differ by less than
+// 2^-14 inside the grid's range, so where the product is further than that from
+// the middle between two integers both round alike, and elsewhere it is
+// divided.
+template <class V>
+struct Encoder {
+  typename V::Float scale;
+  typename V::Float inverse;
+  typename V::Float shift;
+  typename V::Float zero;
+  typename V::Float least;
+  typename V::Float greatest;
+
+  BITPACT_KERNEL_INLINE Encoder(const GroupGrid& grid, int bits)
+      : scale(V::Set(grid.scale)),
+        inverse(V::Set(1.0F / grid.scale)),
+        shift(V::Set(grid.shift)),
+        zero(V::Set(grid.zero_point)),
+        least(V::Set(-grid.zero_point)),
+        greatest(
+            V::Set(static_cast<float>((1 << bits) - 1) - grid.zero_point)) {}
+
+  [[nodiscard]] BITPACT_KERNEL_INLINE typename V::Float Clamp(
+      typename V::Float v) const {
+    return V::Min(V::Max(v, least), greatest);
+  }
+  // Adding and subtracting 1.5 * 2^23 rounds |v| < 2^22 to the nearest integer,
+  // halves to even, in any vector unit.
+  [[nodiscard]] BITPACT_KERNEL_INLINE static typename V::Float Round(
+      typename V::Float v) {
+    const auto rounder = V::Set(0x1.8p23F);
+    return V::Sub(V::Add(v, rounder), rounder);
+  }
+  [[nodiscard]] BITPACT_KERNEL_INLINE typename V::Int Codes(
+      typename V::Float weights) const {
+    const auto moved = V::Add(weights, shift);
+    const auto v = Clamp(V::Mul(moved, inverse));
+    auto steps = Round(v);
+    const auto off = V::Max(V::Sub(v, steps), V::Sub(steps, v));
+    // NaN, of an infinite inverse, counts as near the middle.
+    if (V::AnyNotBelow(off, V::Set(0.5F - 0x1p-13F))) {
+      steps = Round(Clamp(V::Div(moved, scale)));
+    }
+    return V::ToInt(V::Add(steps, zero));
+  }
+};
+
 template <class V>
 BITPACT_KERNEL_TARGET void EncodeGroupOf(const GroupGrid& grid,
                                          int bits,
                                          std::span<const float> weights,
                                          std::uint8_t* codes) {
-  // Adding and subtracting 1.5 * 2^23 rounds |v| < 2^22 to the nearest integer,
-  // halves to even, in any vector unit.
-  constexpr float kRounder = 0x1.8p23F;
-  const float scale = grid.scale;
-  const float shift = grid.shift;
-  const float zero = grid.zero_point;
-  const float least = -zero;
-  const float greatest = static_cast<float>((1 << bits) - 1) - zero;
+  const Encoder<V> encoder(grid, bits);
   const float* data = weights.data();
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    float v = (data[i] + shift) / scale;
-    v = v < least ? least : v;
-    v = v > greatest ? greatest : v;
-    v = (v + kRounder) - kRounder;
-    codes[i] = static_cast<std::uint8_t>(static_cast<int>(v + zero));
+  const auto count = static_cast<std::int64_t>(weights.size());
+  std::int64_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes) {
+    V::StoreBytes(codes + i, encoder.Codes(V::Load(data + i)));
   }
+  if (i == count) return;
+  std::array<float, V::kLanes> rest{};
+  std::array<std::uint8_t, V::kLanes> rest_codes;
+  std::copy(data + i, data + count, rest.begin());
+  V::StoreBytes(rest_codes.data(), encoder.Codes(V::Load(rest.data())));
+  std::copy_n(rest_codes.begin(), count - i, codes + i);
 }
 
 // Runtime width to template.
@@ -265,8 +320,10 @@ constexpr Kernels MakeKernels() {
           .dequantize_row = &DequantizeRow<V>,
           .multiply = &Multiply<V>,
           .pack_panels = &PackPanels<V>,
+          .pack_columns = &PackColumns<V>,
           .turn = &Turn<V>,
           .multiply_panels = &MultiplyPanels<V>,
+          .multiply_rows = &MultiplyRows<V>,
           .find_range = &FindRange<V>,
           .encode_group = &EncodeGroupOf<V>,
           .hqq_step = &HqqStep<V>,

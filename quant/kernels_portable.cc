@@ -11,6 +11,7 @@ struct PortableLanes {
   static constexpr int kLanes = 8;
   static constexpr int kTableBits = 0;
   static constexpr int kRowBlock = 2;
+  static constexpr int kWordRows = 2;
   static constexpr int kPanelVectors = 1;
   static constexpr int kTileRows = 4;
   static constexpr int kNarrowRows = 4;
@@ -79,6 +80,11 @@ struct PortableLanes {
   static bool AnyNaN(const Float& a) {
     return std::ranges::any_of(a.lane, [](float v) { return v != v; });
   }
+  static bool AnyNotBelow(const Float& a, const Float& b) {
+    bool any = false;
+    for (std::size_t i = 0; i < kLanes; ++i) any |= !(a.lane[i] < b.lane[i]);
+    return any;
+  }
   static Float ToFloat(const Int& a) {
     return Each([&](std::size_t i) {
       return static_cast<float>(static_cast<std::int32_t>(a.lane[i]));
@@ -109,6 +115,9 @@ struct PortableLanes {
       return a.lane[i] & static_cast<std::uint32_t>(mask);
     });
   }
+  static Int AndInt(const Int& a, const Int& b) {
+    return EachInt([&](std::size_t i) { return a.lane[i] & b.lane[i]; });
+  }
   static Int Or(const Int& a, const Int& b) {
     return EachInt([&](std::size_t i) { return a.lane[i] | b.lane[i]; });
   }
@@ -123,6 +132,16 @@ struct PortableLanes {
                                         kCount);
     });
   }
+  static Float LookUp(const Float& table, const Int& index) {
+    return Each([&](std::size_t i) {
+      return table.lane[index.lane[i] % std::uint32_t{kLanes}];
+    });
+  }
+  static Int LoadWords(const std::uint8_t* bytes) {
+    Int words;
+    std::memcpy(words.lane.data(), bytes, sizeof(words.lane));
+    return words;
+  }
   template <int kPlane>
   static Int LoadPlane(const std::uint8_t* bytes) {
     constexpr std::size_t kPerByte = 8 / kPlane;
@@ -130,6 +149,14 @@ struct PortableLanes {
       return static_cast<std::uint32_t>(bytes[i / kPerByte]) >>
              (i % kPerByte * kPlane);
     });
+  }
+  static void StoreBytes(std::uint8_t* to, const Int& a) {
+    for (std::size_t i = 0; i < kLanes; ++i) {
+      to[i] = static_cast<std::uint8_t>(a.lane[i]);
+    }
+  }
+  static Float LoadQuarters(const std::array<const float*, 2>& from) {
+    return Each([&](std::size_t i) { return from[i / 4][i % 4]; });
   }
   static void Transpose(Float& a, Float& b, Float& c, Float& d) {
     const std::array<Float, 4> from = {a, b, c, d};
@@ -140,11 +167,12 @@ struct PortableLanes {
       }
     }
   }
-  static void ConvertHalves(const std::uint16_t* bits, float* out) {
-    for (std::int64_t i = 0; i < kChunk; ++i) {
-      out[i] =
-          static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(bits[i]));
-    }
+  static Float LoadHalves(const std::uint8_t* bytes) {
+    return Each([=](std::size_t i) {
+      std::uint16_t bits = 0;
+      std::memcpy(&bits, bytes + 2 * i, sizeof(bits));
+      return static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(bits));
+    });
   }
 };
 

@@ -64,6 +64,17 @@ void MatMulTransposedInto(std::span<const float> x,
     }
     return;
   }
+  if (tokens <= kMostFewRows) {
+    BestKernels().multiply_rows({.rows = w.data(),
+                                 .num_rows = out,
+                                 .few = x.data(),
+                                 .num_few = tokens,
+                                 .inner = in,
+                                 .run = RunColumns(in),
+                                 .y = y.data(),
+                                 .y_stride = y_stride});
+    return;
+  }
   const bool packs_x = PackingTokensIsCheaper(tokens, in, out);
   const std::span<const float> packed = packs_x ? x : w;
   const std::int64_t packed_rows = packs_x ? tokens : out;

@@ -5,8 +5,8 @@
 // Inference straight from packed weights: y = x * w^T where w never exists as a
 // whole in float32. For many tokens a tile of rows is dequantized into scratch
 // memory that stays in the cache, multiplied, and forgotten; for few tokens
-// (generation) codes are turned into numbers in registers and multiplied at
-// once.
+// (generation) codes are multiplied as whole numbers in registers, and scales
+// and shifts meet the groups' sums (quant/few_tokens_inl.h).
 
 #include <cstdint>
 #include <span>

@@ -8,9 +8,9 @@
 #include <cstring>
 #include <string>
 
-#include "Eigen/Core"
 #include "core/check.h"
 #include "quant/group_grid.h"
+#include "quant/half.h"
 #include "quant/kernels.h"
 #include "quant/packed_matrix_writer.h"
 
@@ -21,14 +21,6 @@ namespace {
 static_assert(std::endian::native == std::endian::little);
 
 std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
-
-std::uint16_t HalfBits(float value) {
-  return Eigen::numext::bit_cast<std::uint16_t>(Eigen::half(value));
-}
-
-float FromHalfBits(std::uint16_t bits) {
-  return static_cast<float>(Eigen::numext::bit_cast<Eigen::half>(bits));
-}
 
 float LoadNumber(std::span<const std::byte> bytes,
                  std::size_t index,
@@ -145,12 +137,11 @@ Expected<void> CheckArrays(const BitFormat& format,
 }  // namespace
 
 float RoundToStored(ScaleType type, float value) {
-  return type == ScaleType::kFloat16 ? FromHalfBits(HalfBits(value)) : value;
+  return type == ScaleType::kFloat16 ? RoundToHalf(value) : value;
 }
 
 float RoundToStored(ZeroPointType type, float value) {
-  return type == ZeroPointType::kFloat16 ? FromHalfBits(HalfBits(value))
-                                         : value;
+  return type == ZeroPointType::kFloat16 ? RoundToHalf(value) : value;
 }
 
 PackedMatrix PackedMatrix::Pack(const BitFormat& format,

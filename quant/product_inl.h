@@ -10,6 +10,7 @@
 //   kTileRows       rows multiplied at once with a panel of that many vectors
 //   kNarrowRows     the same with a panel of one vector
 //                   (both multiples of 4; a tile's sums stay in registers)
+//   LoadQuarters(from)     lanes 4q..4q+3 are the four floats at from[q]
 //   Transpose(a, b, c, d)  transposes each aligned 4 x 4 piece of four vectors:
 //                   afterwards lanes 4q..4q+3 of vector i hold what lane 4q + i
 //                   of a, b, c and d held
@@ -28,8 +29,6 @@
 
 namespace bitpact::internal {
 
-using FourFloats = float __attribute__((vector_size(16)));
-
 // Vectors in the next panel when `left` vectors of rows are not in one yet: no
 // panel of one vector stands behind wider ones, its sums would be too few.
 constexpr int VectorsOfPanel(std::int64_t left, int most) {
@@ -39,30 +38,35 @@ constexpr int VectorsOfPanel(std::int64_t left, int most) {
 
 // --- packing ----------------------------------------------------------------
 
-// Four columns of kLanes rows from four times as many columns at `from`.
+// Columns k..k+3 of kLanes rows, a vector a column.
+template <class V>
+BITPACT_KERNEL_INLINE void LoadFourColumns(
+    const std::array<const float*, V::kLanes>& rows,
+    std::int64_t k,
+    typename V::Float (&columns)[4]) {
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    std::array<const float*, V::kLanes / 4> quarters;
+#pragma GCC unroll 4
+    for (int q = 0; q < V::kLanes / 4; ++q) quarters[q] = rows[4 * q + i] + k;
+    columns[i] = V::LoadQuarters(quarters);
+  }
+  V::Transpose(columns[0], columns[1], columns[2], columns[3]);
+}
+
+// Four columns of kLanes rows to columns `to_stride` apart.
 template <class V>
 BITPACT_KERNEL_INLINE void PackFourColumns(const float* from,
                                            std::int64_t stride,
                                            float* to,
                                            std::int64_t to_stride) {
-  // Lanes 4q..4q+3 of vector i are columns 0..3 of row 4q + i.
-  std::array<std::array<float, V::kLanes>, 4> rows;
-  for (int i = 0; i < 4; ++i) {
-    for (int q = 0; q < V::kLanes / 4; ++q) {
-      FourFloats four;
-      std::memcpy(&four, from + (4 * q + i) * stride, sizeof(four));
-      std::memcpy(&rows[i][4 * q], &four, sizeof(four));
-    }
-  }
-  auto a = V::Load(rows[0].data());
-  auto b = V::Load(rows[1].data());
-  auto c = V::Load(rows[2].data());
-  auto d = V::Load(rows[3].data());
-  V::Transpose(a, b, c, d);
-  V::Store(to, a);
-  V::Store(to + to_stride, b);
-  V::Store(to + 2 * to_stride, c);
-  V::Store(to + 3 * to_stride, d);
+  std::array<const float*, V::kLanes> rows;
+#pragma GCC unroll 16
+  for (int r = 0; r < V::kLanes; ++r) rows[r] = from + r * stride;
+  typename V::Float columns[4];
+  LoadFourColumns<V>(rows, 0, columns);
+#pragma GCC unroll 4
+  for (int c = 0; c < 4; ++c) V::Store(to + c * to_stride, columns[c]);
 }
 
 // One vector's rows, of which `rows` <= kLanes exist; the others become 0.
@@ -105,6 +109,27 @@ BITPACT_KERNEL_TARGET void PackPanels(const float* from,
                     width);
     }
     to += inner * width;
+  }
+}
+
+// The same panels from rows that lie side by side: row r, column k at
+// from[k * stride + r].
+template <class V>
+BITPACT_KERNEL_TARGET void PackColumns(const float* from,
+                                       std::int64_t stride,
+                                       std::int64_t rows,
+                                       std::int64_t inner,
+                                       float* to) {
+  for (std::int64_t row = 0; row < rows;) {
+    const std::int64_t left = (rows - row + V::kLanes - 1) / V::kLanes;
+    const std::int64_t width =
+        std::int64_t{VectorsOfPanel(left, V::kPanelVectors)} * V::kLanes;
+    const std::int64_t count = std::min(width, rows - row);
+    for (std::int64_t k = 0; k < inner; ++k, to += width) {
+      std::copy_n(from + k * stride + row, count, to);
+      std::fill_n(to + count, width - count, 0.0F);
+    }
+    row += width;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <string>
 #include <vector>
@@ -27,6 +28,13 @@ struct MatrixView {
   std::int64_t cols = 0;
 };
 
+// What a quantizer derives from a Hessian, kept for the other matrices with the
+// same inputs (q, k and v of a block). Serves one quantizer and one Hessian.
+struct DerivedInputs {
+  std::mutex mutex;  // held while `value` is read or made
+  std::shared_ptr<const void> value;
+};
+
 // What a layer was seen to receive; quantizers that need nothing ignore it.
 struct LayerInputs {
   // H = 2/tokens * sum x x^T over calibration tokens, [cols, cols], row-major;
@@ -35,6 +43,8 @@ struct LayerInputs {
   // Where a quantizer says what it did other than asked, a sentence each (e.g.
   // that it raised the damping); null: nobody listens.
   std::vector<std::string>* notes = nullptr;
+  // Null: derived anew. Changes time only.
+  DerivedInputs* derived = nullptr;
 };
 
 class Quantizer {

@@ -28,7 +28,7 @@ std::vector<float> Normals(std::int64_t count) {
   return values;
 }
 
-// library: 0 ours, 1 OpenBLAS.
+// library: 0 ours, 1 OpenBLAS (for one token its sgemv).
 void BM_Product(benchmark::State& state) {
   const std::int64_t in = state.range(0);
   const std::int64_t out = state.range(1);
@@ -41,6 +41,19 @@ void BM_Product(benchmark::State& state) {
   for (auto _ : state) {
     if (state.range(3) == 0) {
       MatMulTransposed(x, w, y, tokens, in, out);
+    } else if (tokens == 1) {
+      cblas_sgemv(CblasRowMajor,
+                  CblasNoTrans,
+                  static_cast<int>(out),
+                  static_cast<int>(in),
+                  1.0F,
+                  w.data(),
+                  static_cast<int>(in),
+                  x.data(),
+                  1,
+                  0.0F,
+                  y.data(),
+                  1);
     } else {
       cblas_sgemm(CblasRowMajor,
                   CblasNoTrans,
@@ -63,6 +76,26 @@ void BM_Product(benchmark::State& state) {
   state.counters["flop/s"] =
       benchmark::Counter(2.0 * static_cast<double>(in * out * tokens),
                          benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["weight bytes/s"] =
+      benchmark::Counter(4.0 * static_cast<double>(in * out),
+                         benchmark::Counter::kIsIterationInvariantRate);
+}
+
+// What one pass over as many bytes as 4096 x 5632 weights takes at least.
+void BM_ReadMemory(benchmark::State& state) {
+  const std::vector<float> w = Normals(std::int64_t{4096} * 5632);
+  for (auto _ : state) {
+    std::array<float, 64> sums{};
+    for (std::size_t i = 0; i + sums.size() <= w.size(); i += sums.size()) {
+      for (std::size_t lane = 0; lane < sums.size(); ++lane) {
+        sums[lane] += w[i + lane];
+      }
+    }
+    benchmark::DoNotOptimize(sums);
+  }
+  state.counters["weight bytes/s"] =
+      benchmark::Counter(4.0 * static_cast<double>(w.size()),
+                         benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void Shapes(benchmark::internal::Benchmark* bench) {
@@ -73,7 +106,10 @@ void Shapes(benchmark::internal::Benchmark* bench) {
                                         std::array{288, 768, 256},
                                         std::array{768, 768, 32},
                                         std::array{768, 2048, 512},
+                                        std::array{768, 2048, 1},
                                         std::array{2048, 2048, 1},
+                                        std::array{4096, 5632, 1},
+                                        std::array{4096, 5632, 4},
                                         std::array{2048, 2048, 512}}) {
     for (const int library : {0, 1}) {
       bench->Args({in, out, tokens, library});
@@ -81,6 +117,7 @@ void Shapes(benchmark::internal::Benchmark* bench) {
   }
 }
 
+BENCHMARK(BM_ReadMemory)->Unit(benchmark::kMicrosecond);
 BENCHMARK(BM_Product)->Apply(Shapes)->Unit(benchmark::kMicrosecond);
 
 }  // namespace

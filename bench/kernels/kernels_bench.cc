@@ -108,6 +108,45 @@ void BM_PackedMatMul(benchmark::State& state) {
   SetWeightRate(state, kWeights * tokens);
 }
 
+// Each of the bench's threads multiplies its own half of the rows.
+template <typename Multiply>
+void TimeRows(benchmark::State& state, std::int64_t rows, Multiply multiply) {
+  const std::vector<float> x = RandomFloats(kCols);
+  std::vector<float> y(static_cast<std::size_t>(rows));
+  for (auto _ : state) {
+    multiply(x, y);
+    benchmark::DoNotOptimize(y.data());
+    benchmark::ClobberMemory();
+  }
+  SetWeightRate(state, rows * kCols);
+}
+
+void BM_PackedOneToken(benchmark::State& state) {
+  const std::int64_t rows = kRows / state.threads();
+  const auto quantizer = MakeQuantizer("quanto");
+  const auto matrix =
+      (*quantizer)
+          ->Quantize({std::span(Weights()).first(
+                          static_cast<std::size_t>(rows * kCols)),
+                      rows,
+                      kCols},
+                     {},
+                     FormatOf(state));
+  TimeRows(state, rows, [&](std::span<const float> x, std::span<float> y) {
+    PackedMatMul(x, *matrix, y, 1);
+  });
+}
+
+void BM_DenseOneToken(benchmark::State& state) {
+  const std::int64_t rows = kRows / state.threads();
+  const auto weights = std::span(Weights()).subspan(
+      static_cast<std::size_t>(state.thread_index() * rows * kCols),
+      static_cast<std::size_t>(rows * kCols));
+  TimeRows(state, rows, [&](std::span<const float> x, std::span<float> y) {
+    MatMulTransposed(x, weights, y, 1, kCols, rows);
+  });
+}
+
 void BM_DenseMatMul(benchmark::State& state) {
   const std::int64_t tokens = state.range(0);
   const std::vector<float> x = RandomFloats(tokens * kCols);
@@ -208,6 +247,19 @@ BENCHMARK(BM_DenseMatMul)
     ->Arg(32)
     ->Arg(128)
     ->Arg(512)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_PackedOneToken)
+    ->ArgName("bits")
+    ->Arg(2)
+    ->Arg(3)
+    ->Arg(4)
+    ->Arg(8)
+    ->Threads(1)
+    ->Threads(2)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_DenseOneToken)
+    ->Threads(1)
+    ->Threads(2)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(BM_FactorHessian)
     ->ArgNames({"cols", "inverse"})

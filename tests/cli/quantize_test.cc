@@ -1,13 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 // `bitpact quantize` and `eval` of what it writes, through the program.
 
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
 #include <cstring>
 #include <limits>
 #include <string>
+#include <thread>
 
 #include "core/json_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "models/safetensors.h"
 #include "tests/cli/program.h"
 
 namespace bitpact::test {
@@ -169,6 +176,161 @@ TEST_F(QuantizeCommand, TruncatedResultsAreRefused) {
       RunProgram({"eval", out().string(), "--eval", fixture_.eval().string()});
   EXPECT_EQ(result.status, 2);
   EXPECT_THAT(result.errors, HasSubstr("model.safetensors"));
+}
+
+TEST_F(QuantizeCommand, TakesColumnsThatNeverHadAnInput) {
+  TinyTensor& norm =
+      fixture_.model.tensors.at("model.layers.0.input_layernorm.weight");
+  std::memset(norm.bytes.data() + 3 * sizeof(float), 0, sizeof(float));
+  fixture_.model.Write();
+  const ProgramResult result = Gptq({"--bits", "4", "--group-size", "16"});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_LT(Perplexity(out()), 1e6);
+}
+
+// Fewer tokens than columns: the Hessian's rank is too small.
+TEST_F(QuantizeCommand, SaysWhichHessianNeededMoreDamping) {
+  const ProgramResult result = Quantize({"--bits",
+                                         "4",
+                                         "--group-size",
+                                         "16",
+                                         "--quantizer",
+                                         "gptq",
+                                         "--text",
+                                         fixture_.text().string(),
+                                         "--calibration-tokens",
+                                         "4",
+                                         "--damping",
+                                         "1e-12"});
+  EXPECT_EQ(result.status, 0) << result.errors;
+  EXPECT_THAT(result.errors,
+              AllOf(HasSubstr("tensor 'model.layers.0.self_attn.q_proj"),
+                    HasSubstr("not positive definite with damping"),
+                    HasSubstr("was used")));
+}
+
+// Overwrites bytes of a stored tensor.
+void Patch(const std::filesystem::path& file,
+           const std::string& tensor,
+           const std::string& bytes) {
+  std::string whole = ReadWhole(file);
+  {
+    const auto opened = SafetensorsFile::Open(file);
+    ASSERT_TRUE(opened) << opened.error().message;
+    for (const StoredTensor& stored : opened->tensors()) {
+      if (stored.name != tensor) continue;
+      const auto at = stored.bytes.data() - opened->bytes().data();
+      whole.replace(static_cast<std::size_t>(at), bytes.size(), bytes);
+    }
+  }
+  WriteWhole(file, whole);
+}
+
+TEST_F(QuantizeCommand, EvalRefusesNumbersOutOfRange) {
+  const auto refused = [&](const std::string& tensor,
+                           const std::string& bytes,
+                           const std::string& message) {
+    ASSERT_EQ(
+        Quantize({"--bits", "3", "--group-size", "16", "--integer-zero-points"})
+            .status,
+        0);
+    Patch(out() / "model.safetensors", tensor, bytes);
+    const ProgramResult result = RunProgram(
+        {"eval", out().string(), "--eval", fixture_.eval().string()});
+    EXPECT_EQ(result.status, 2);
+    EXPECT_THAT(
+        result.errors,
+        AllOf(HasSubstr("model.layers.1.mlp.up_proj"), HasSubstr(message)));
+  };
+  const std::string name = "model.layers.1.mlp.up_proj.weight.";
+  refused(name + "zero_points", "\x08", "row 0, group 0 = 8");
+  refused(name + "scales", std::string("\x00\x7c", 2), "not finite");
+}
+
+// The shipped model has shapes that GPTQ checkpoints can hold.
+TEST(QuantizeShippedModel, EvalRefusesAGroupOutOfRange) {
+  const TemporaryFolder folder;
+  const std::string out = folder.File("gptq").string();
+  const ProgramResult made = RunProgram({"quantize",
+                                         ShippedModel().string(),
+                                         "--bits",
+                                         "4",
+                                         "--group-size",
+                                         "32",
+                                         "--format",
+                                         "gptq",
+                                         "-o",
+                                         out});
+  ASSERT_EQ(made.status, 0) << made.errors;
+  const std::string module = "model.layers.0.mlp.down_proj";
+  Patch(folder.File("gptq") / "model.safetensors",
+        module + ".g_idx",
+        std::string("\x00\x01\x00\x00", 4));
+  const ProgramResult result = RunProgram(
+      {"eval", out, "--eval", (ShippedModel() / "evaluation.txt").string()});
+  EXPECT_EQ(result.status, 2);
+  EXPECT_THAT(
+      result.errors,
+      AllOf(HasSubstr(module), HasSubstr("g_idx of input 0 = 256 violates")));
+}
+
+// Starts the program and kills it once `file` is there; false if it ended
+// before.
+bool KillWhenThereIs(const std::filesystem::path& file,
+                     std::vector<std::string> arguments) {
+  arguments.insert(arguments.begin(), BITPACT_PROGRAM);
+  std::vector<char*> words;
+  for (std::string& argument : arguments) words.push_back(argument.data());
+  words.push_back(nullptr);
+  const pid_t child = fork();
+  if (child == 0) {
+    execv(BITPACT_PROGRAM, words.data());
+    _exit(127);
+  }
+  int status = 0;
+  while (!std::filesystem::exists(file)) {
+    if (waitpid(child, &status, WNOHANG) == child) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  kill(child, SIGKILL);
+  waitpid(child, &status, 0);
+  return WIFSIGNALED(status);
+}
+
+TEST(QuantizeShippedModel, GoesOnAfterItWasKilled) {
+  const TemporaryFolder folder;
+  const auto arguments = [&](const std::string& out) {
+    return std::vector<std::string>{"quantize",
+                                    ShippedModel().string(),
+                                    "--bits",
+                                    "3",
+                                    "--group-size",
+                                    "32",
+                                    "--quantizer",
+                                    "gptq",
+                                    "--calibration-tokens",
+                                    "3000",
+                                    "--quiet",
+                                    "-o",
+                                    folder.File(out).string()};
+  };
+  const auto part =
+      folder.File("killed") /
+      "unfinished/model.layers.0.self_attn.o_proj.weight.safetensors";
+  if (!KillWhenThereIs(part, arguments("killed"))) {
+    GTEST_SKIP() << "it was done before it could be killed";
+  }
+  EXPECT_FALSE(std::filesystem::exists(folder.File("killed/config.json")));
+  const ProgramResult rest = RunProgram(arguments("killed"));
+  ASSERT_EQ(rest.status, 0) << rest.errors;
+  ASSERT_EQ(RunProgram(arguments("whole")).status, 0);
+  for (const std::string& file : FilesBelow(folder.File("whole"))) {
+    EXPECT_EQ(ReadWhole(folder.File("killed") / file),
+              ReadWhole(folder.File("whole") / file))
+        << file;
+  }
+  EXPECT_EQ(FilesBelow(folder.File("killed")),
+            FilesBelow(folder.File("whole")));
 }
 
 // The shipped model has shapes that GPTQ checkpoints can hold.

@@ -168,11 +168,37 @@ TEST(GptqConfig, LetsTheFirstMatchAtTheStartOfANameCount) {
       "+:model.*": {"group_size": -1}}})");
   const auto config = GptqConfig::Read(JsonReader(&json, "file", ""));
   ASSERT_TRUE(config) << config.error().message;
-  EXPECT_FALSE(config->FormatOf("model.layers.0.mlp.down_proj"));
-  EXPECT_EQ(config->FormatOf("model.layers.0.mlp.up_proj")->bits, 8);
-  EXPECT_EQ(config->FormatOf("model.layers.0.mlp.up_proj")->group_size, 128);
-  EXPECT_EQ(config->FormatOf("model.layers.1.mlp.up_proj")->bits, 4);
-  EXPECT_EQ(config->FormatOf("model.layers.1.mlp.up_proj")->group_size, 0);
+  EXPECT_FALSE(*config->FormatOf("model.layers.0.mlp.down_proj"));
+  EXPECT_EQ((*config->FormatOf("model.layers.0.mlp.up_proj"))->bits, 8);
+  EXPECT_EQ((*config->FormatOf("model.layers.0.mlp.up_proj"))->group_size, 128);
+  EXPECT_EQ((*config->FormatOf("model.layers.1.mlp.up_proj"))->bits, 4);
+  EXPECT_EQ((*config->FormatOf("model.layers.1.mlp.up_proj"))->group_size, 0);
+}
+
+// Backtracking without a limit would outlive everybody here.
+TEST(GptqConfig, LimitsTheWorkOfAStrangersPattern) {
+  for (const char* pattern : {R"((m*)*!)", R"((([a-z.0-9]+)+)+!)"}) {
+    const Json json = {{"bits", 4}, {"dynamic", {{pattern, Json::object()}}}};
+    const auto config = GptqConfig::Read(JsonReader(&json, "file", ""));
+    ASSERT_TRUE(config) << config.error().message;
+    const auto format =
+        config->FormatOf("mmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmmm");
+    ASSERT_FALSE(format) << pattern;
+    EXPECT_EQ(format.error().code, ErrorCode::kUnsupported);
+    EXPECT_THAT(format.error().message, HasSubstr("limit"));
+  }
+}
+
+TEST(GptqConfig, RefusesPatternsThatAreNone) {
+  const auto error = [](const std::string& pattern) {
+    const Json json = {{"bits", 4}, {"dynamic", {{pattern, Json::object()}}}};
+    const auto config = GptqConfig::Read(JsonReader(&json, "file", ""));
+    return config ? std::string("no error") : config.error().message;
+  };
+  EXPECT_THAT(error("+:model(.*"), HasSubstr("at byte"));
+  EXPECT_THAT(error(std::string(5000, 'm')), HasSubstr("at most 4096"));
+  EXPECT_THAT(error(std::string(2000, '(') + std::string(2000, ')')),
+              HasSubstr("nested"));
 }
 
 }  // namespace

@@ -40,7 +40,7 @@ TEST(FactorHessian, GivesTheUnitUpperFactorAndItsInverse) {
     a[k * kCols + k] = 1.0;
     for (std::int64_t j = 0; j < k; ++j) {
       a[j * kCols + k] = h[j * kCols + k] / h[k * kCols + k];
-      EXPECT_NEAR(ldlq->coupling[j * kCols + k], a[j * kCols + k], kTolerance);
+      EXPECT_NEAR(ldlq->coupling[k * kCols + j], a[j * kCols + k], kTolerance);
     }
     for (std::int64_t i = 0; i < k; ++i) {
       for (std::int64_t j = 0; j < k; ++j) {
@@ -54,7 +54,7 @@ TEST(FactorHessian, GivesTheUnitUpperFactorAndItsInverse) {
       double product = a[j * kCols + k];
       for (std::int64_t m = j + 1; m <= k; ++m) {
         // U[j, m] / U[j, j] * R[m, k] / R[k, k] = -C[j, m] * A[m, k].
-        product -= static_cast<double>(inverse->coupling[j * kCols + m]) *
+        product -= static_cast<double>(inverse->coupling[m * kCols + j]) *
                    a[m * kCols + k];
       }
       EXPECT_NEAR(product, 0.0, kTolerance);

@@ -42,7 +42,7 @@ std::vector<BitFormat> Formats() {
   std::vector<BitFormat> formats;
   for (const int group_size : {0, 16, 37, 64}) {
     for (const BitFormat& format : FormatsWithGroup(group_size)) {
-      if (!format.symmetric()) formats.push_back(format);
+      formats.push_back(format);
     }
   }
   return formats;
@@ -88,9 +88,10 @@ TEST(HqqQuantizer, StoppingEachGroupIsNoWorseThanStoppingAllAtOnce) {
   }
 }
 
-TEST(HqqQuantizer, LeavesTheScalesOfRoundToNearest) {
+TEST(HqqQuantizer, LeavesTheScalesOfRoundToNearestWhereThereAreShifts) {
   const std::vector<float> weights = NormalFloats(kRows * kCols, "weights");
   for (const BitFormat& format : Formats()) {
+    if (format.symmetric()) continue;
     const auto hqq =
         MakeHqqQuantizer()->Quantize({weights, kRows, kCols}, {}, format);
     const auto rtn =
@@ -99,13 +100,16 @@ TEST(HqqQuantizer, LeavesTheScalesOfRoundToNearest) {
   }
 }
 
-TEST(HqqQuantizer, HasNothingToMoveInSymmetricFormats) {
-  const std::vector<float> weights(4, 1.0F);
-  const auto packed = MakeHqqQuantizer()->Quantize(
-      {weights, 2, 2}, {}, {.zero_point_type = ZeroPointType::kNone});
-  ASSERT_FALSE(packed);
-  EXPECT_EQ(packed.error().code, ErrorCode::kUnsupported);
-  EXPECT_THAT(packed.error().message, HasSubstr("int4-row-sym"));
+TEST(HqqQuantizer, MovesTheScalesOfSymmetricFormats) {
+  const std::vector<float> weights = NormalFloats(kRows * kCols, "weights");
+  for (const int bits : {2, 3, 4}) {
+    const BitFormat format{.bits = bits,
+                           .group_size = 64,
+                           .zero_point_type = ZeroPointType::kNone};
+    EXPECT_LT(LpErrorOf(*MakeHqqQuantizer(), weights, format),
+              0.99 * LpErrorOf(*MakeRtnQuantizer(), weights, format))
+        << bits;
+  }
 }
 
 TEST(HqqOptions, DefaultsAreValid) { EXPECT_TRUE(Validate(HqqOptions{})); }

@@ -89,7 +89,7 @@ TEST_P(KernelLevels, MultiplyWithinTheErrorOfFloatSums) {
           MatMulTransposedReference(x, w, expected, kTokens, cols, rows);
           ExpectWithin(y,
                        expected,
-                       ProductTolerances(x, w, kTokens, cols, rows),
+                       SplitProductTolerances(x, matrix, kTokens),
                        FormatName(format) + " " + std::to_string(rows) + " x " +
                            std::to_string(cols));
         }
@@ -114,6 +114,70 @@ TEST_P(KernelLevels, MultiplyGivesATokenTheSameBitsInAnyCompany) {
       kernels().multiply(matrix, x.data(), together.data(), tokens);
       EXPECT_TRUE(SameBits(together, std::span(alone).first(together.size())))
           << bits << " bits, " << tokens << " tokens";
+    }
+  }
+}
+
+TEST_P(KernelLevels, MultiplyReadsInsideTheMatrixOnly) {
+  // Stored bytes with nothing behind them, as the last bytes of a file have.
+  for (int bits = 2; bits <= 8; ++bits) {
+    const PackedMatrix matrix =
+        RandomPacked({.bits = bits, .group_size = 32}, 5, 97);
+    const std::vector<std::byte> codes(matrix.codes().begin(),
+                                       matrix.codes().end());
+    const std::vector<std::byte> scales(matrix.scales().begin(),
+                                        matrix.scales().end());
+    const std::vector<std::byte> zeros(matrix.zero_points().begin(),
+                                       matrix.zero_points().end());
+    const auto mapped = PackedMatrix::FromMapped(
+        matrix.format(), 5, 97, {codes, scales, zeros}, nullptr);
+    const std::vector<float> x = NormalFloats(97, "x");
+    std::vector<float> y(7, -7.0F);
+    std::vector<float> expected(5);
+    kernels().multiply(*mapped, x.data(), &y[1], 1);
+    kernels().multiply(matrix, x.data(), expected.data(), 1);
+    EXPECT_TRUE(SameBits(std::span(y).subspan(1, 5), expected));
+    EXPECT_EQ(y.front(), -7.0F);
+    EXPECT_EQ(y.back(), -7.0F);
+  }
+}
+
+// 96 columns to a group straddle blocks of words, which lie in one group each.
+TEST_P(KernelLevels, MultiplyTakesGroupsThatStraddleBlocks) {
+  for (const int group_size : {32, 96, 160, 256}) {
+    for (const BitFormat& format : FormatsWithGroup(group_size)) {
+      const PackedMatrix matrix = RandomPacked(format, 3, 480);
+      const std::vector<float> w = DequantizedReference(matrix);
+      const std::vector<float> x = NormalFloats(480, "x");
+      std::vector<float> y(3);
+      std::vector<float> expected(3);
+      kernels().multiply(matrix, x.data(), y.data(), 1);
+      MatMulTransposedReference(x, w, expected, 1, 480, 3);
+      ExpectWithin(y,
+                   expected,
+                   SplitProductTolerances(x, matrix, 1),
+                   FormatName(format));
+    }
+  }
+}
+
+TEST_P(KernelLevels, EncodeAsDivisionWouldNearTheMiddleOfTwoValues) {
+  const float scale = 0.1F;
+  for (int bits = 2; bits <= 8; ++bits) {
+    std::vector<float> weights;
+    for (int code = 0; code < (1 << bits); ++code) {
+      float w = (static_cast<float>(code) + 0.5F) * scale;
+      for (int i = 0; i < 4; ++i) w = std::nextafter(w, 0.0F);
+      for (int i = 0; i < 9; ++i, w = std::nextafter(w, 100.0F)) {
+        weights.push_back(w);
+      }
+    }
+    std::vector<std::uint8_t> codes(weights.size());
+    kernels().encode_group({scale, 0.0F, 0.0F}, bits, weights, codes.data());
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      const float top = static_cast<float>((1 << bits) - 1);
+      const float expected = std::nearbyint(std::min(weights[i] / scale, top));
+      ASSERT_EQ(static_cast<float>(codes[i]), expected) << weights[i];
     }
   }
 }

@@ -33,7 +33,9 @@ void ExpectMatchesReference(const BitFormat& format,
   MatMulTransposedReference(x, w, expected, tokens, cols, rows);
   ExpectWithin(Product(x, matrix, tokens),
                expected,
-               ProductTolerances(x, w, tokens, cols, rows),
+               tokens <= kMostFusedTokens
+                   ? SplitProductTolerances(x, matrix, tokens)
+                   : ProductTolerances(x, w, tokens, cols, rows),
                FormatName(format) + " " + std::to_string(tokens) + " x " +
                    std::to_string(cols) + " x " + std::to_string(rows));
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -135,6 +136,52 @@ TEST_P(PanelLevels, PackAgainInTheSameMemory) {
 std::string LevelName(const testing::TestParamInfo<KernelLevel>& info) {
   constexpr std::array kNames = {"Portable", "Avx2", "Avx512"};
   return kNames[static_cast<std::size_t>(info.param)];
+}
+
+TEST_P(PanelLevels, GiveTheBitsThatRowsReadInPlaceGive) {
+  const Kernels& kernels = KernelsOf(GetParam());
+  for (const std::int64_t rows : {1, 7, 8, 9, 16, 33, 65}) {
+    for (const std::int64_t inner : {1, 3, 16, 19, 320, 323, 700, 1000}) {
+      for (std::int64_t few = 1; few <= kMostFewRows; ++few) {
+        const std::vector<float> w = NormalFloats(rows * inner, "w");
+        const std::vector<float> x = NormalFloats(few * inner, "x");
+        const std::vector<float> expected = Product(w, rows, x, few, false);
+        std::vector<float> y(expected.size() + 1, -7.0F);
+        kernels.multiply_rows({.rows = w.data(),
+                               .num_rows = rows,
+                               .few = x.data(),
+                               .num_few = few,
+                               .inner = inner,
+                               .run = RunColumns(inner),
+                               .y = y.data(),
+                               .y_stride = rows});
+        EXPECT_EQ(
+            std::memcmp(
+                y.data(), expected.data(), expected.size() * sizeof(float)),
+            0)
+            << rows << " x " << inner << ", " << few;
+        EXPECT_EQ(y.back(), -7.0F);
+      }
+    }
+  }
+}
+
+TEST_P(PanelLevels, PackColumnsAsTheyPackRows) {
+  const Kernels& kernels = KernelsOf(GetParam());
+  for (const std::int64_t rows : kPackedRows) {
+    constexpr std::int64_t kInner = 21;
+    const std::vector<float> a = NormalFloats(rows * kInner, "a");
+    std::vector<float> turned(a.size());
+    kernels.turn(a.data(), kInner, rows, kInner, turned.data(), rows);
+    const auto padded = static_cast<std::size_t>(
+        (rows + kernels.lanes - 1) / kernels.lanes * kernels.lanes * kInner);
+    std::vector<float> from_rows(padded);
+    std::vector<float> from_columns(padded, -7.0F);
+    kernels.pack_panels(a.data(), kInner, rows, kInner, from_rows.data());
+    kernels.pack_columns(
+        turned.data(), rows, rows, kInner, from_columns.data());
+    EXPECT_EQ(from_rows, from_columns) << rows;
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels,

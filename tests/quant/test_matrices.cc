@@ -60,6 +60,16 @@ std::vector<float> DequantizedReference(const PackedMatrix& matrix) {
   return values;
 }
 
+namespace {
+
+PackedMatrix WithCodesZero(const PackedMatrix& w) {
+  const std::vector<std::byte> codes(w.codes().size());
+  return *PackedMatrix::FromStored(
+      w.format(), w.rows(), w.cols(), {codes, w.scales(), w.zero_points()});
+}
+
+}  // namespace
+
 std::vector<float> CorrelatedHessian(std::int64_t cols,
                                      std::int64_t tokens,
                                      const std::string& name) {
@@ -105,6 +115,30 @@ std::vector<double> ProductTolerances(std::span<const float> x,
       for (std::int64_t i = 0; i < in; ++i) {
         sum += std::abs(static_cast<double>(x[t * in + i]) *
                         static_cast<double>(w[o * in + i]));
+      }
+      tolerances.push_back(nu / (1.0 - nu) * sum);
+    }
+  }
+  return tolerances;
+}
+
+std::vector<double> SplitProductTolerances(std::span<const float> x,
+                                           const PackedMatrix& w,
+                                           std::int64_t tokens) {
+  const std::int64_t cols = w.cols();
+  // w^ = scale * (q - z) - shift: code 0's value is the negative shift.
+  const std::vector<float> values = DequantizedReference(w);
+  const std::vector<float> zeros = DequantizedReference(WithCodesZero(w));
+  const double nu = static_cast<double>(cols + 5) * 0x1p-24;
+  std::vector<double> tolerances;
+  for (std::int64_t t = 0; t < tokens; ++t) {
+    for (std::int64_t r = 0; r < w.rows(); ++r) {
+      double sum = 0.0;
+      for (std::int64_t i = 0; i < cols; ++i) {
+        const double value = values[r * cols + i];
+        const double zero = zeros[r * cols + i];
+        sum += std::abs(static_cast<double>(x[t * cols + i])) *
+               (std::abs(value - zero) + std::abs(zero));
       }
       tolerances.push_back(nu / (1.0 - nu) * sum);
     }

@@ -48,6 +48,13 @@ std::vector<double> ProductTolerances(std::span<const float> x,
                                       std::int64_t in,
                                       std::int64_t out);
 
+// The same for sums of codes and of inputs that are taken apart
+// (quant/kernels.h on `multiply`): |scale * q| + |shift| stand for |w|, and
+// three more roundings for those of the products with scales and of the shifts.
+std::vector<double> SplitProductTolerances(std::span<const float> x,
+                                           const PackedMatrix& w,
+                                           std::int64_t tokens);
+
 // Fails at the first y that lies further from `expected` than its tolerance.
 void ExpectWithin(std::span<const float> y,
                   std::span<const float> expected,

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+// Tokens a second of a whole model, one thread: random weights in the shape of
+// a Llama with 110 million parameters (by default), dense float32 beside packed
+// weights, taken in turns within one run.
+//
+//   prompt   all blocks over --tokens tokens, and the logits of the last one
+//   decode   all blocks over one token, which attends to itself alone: the
+//            project keeps no keys and values between tokens. Without the head,
+//            which is dense in every row of the table
+//
+// GFLOP/s count the blocks' linear layers alone: two operations a weight and
+// token. Medians over --repetitions, by the process's CPU time, which a busy
+// machine lengthens less than wall time.
+//
+//   model_bench [--bits 2,3,4] [--group-size 64] [--hidden 768] ...
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <filesystem>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "CLI/CLI.hpp"
+#include "core/atomic_file.h"
+#include "core/json_file.h"
+#include "core/progress.h"
+#include "core/random.h"
+#include "core/threads.h"
+#include "models/quantized_model.h"
+#include "models/safetensors.h"
+#include "models/transformer.h"
+#include "quant/quantizer.h"
+
+namespace bitpact {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+  int hidden = 768;
+  int layers = 12;
+  int heads = 12;
+  int ffn = 2048;
+  int vocab = 32000;
+  int tokens = 512;
+  int repetitions = 5;
+  std::vector<int> bits = {2, 3, 4, 8};
+  int group_size = 64;
+  std::string folder;
+};
+
+double CpuSeconds() {
+  timespec now{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) +
+         1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+double Median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+// Writes the model, a matrix in memory at a time. The numbers do not matter to
+// the speed; they are small enough that activations stay finite.
+class RandomModel {
+ public:
+  explicit RandomModel(const Options& options) : options_(options) {}
+
+  Expected<void> Write(const fs::path& folder) {
+    std::error_code ignored;
+    fs::create_directories(folder, ignored);
+    const Json config = {{"architectures", {"LlamaForCausalLM"}},
+                         {"model_type", "llama"},
+                         {"hidden_size", options_.hidden},
+                         {"intermediate_size", options_.ffn},
+                         {"num_hidden_layers", options_.layers},
+                         {"num_attention_heads", options_.heads},
+                         {"vocab_size", options_.vocab},
+                         {"max_position_embeddings", 2048},
+                         {"hidden_act", "silu"},
+                         {"tie_word_embeddings", false}};
+    const auto written =
+        WriteFileAtomically(folder / "config.json", config.dump(1));
+    if (!written) return written;
+    const std::int64_t hidden = options_.hidden;
+    Add("model.embed_tokens.weight", {options_.vocab, hidden});
+    Add("lm_head.weight", {options_.vocab, hidden});
+    Add("model.norm.weight", {hidden});
+    for (int layer = 0; layer < options_.layers; ++layer) {
+      const std::string at = "model.layers." + std::to_string(layer) + ".";
+      Add(at + "input_layernorm.weight", {hidden});
+      Add(at + "post_attention_layernorm.weight", {hidden});
+      for (const char* name : {"q", "k", "v", "o"}) {
+        Add(at + "self_attn." + name + "_proj.weight", {hidden, hidden});
+      }
+      Add(at + "mlp.gate_proj.weight", {options_.ffn, hidden});
+      Add(at + "mlp.up_proj.weight", {options_.ffn, hidden});
+      Add(at + "mlp.down_proj.weight", {hidden, options_.ffn});
+    }
+    return WriteSafetensors(folder / "model.safetensors", tensors_, {});
+  }
+
+ private:
+  void Add(const std::string& name, const std::vector<std::int64_t>& shape) {
+    std::int64_t count = 1;
+    for (const std::int64_t size : shape) count *= size;
+    tensors_.push_back(
+        {{name, TensorType::kF32, shape, {}}, [this, count] {
+           values_.resize(static_cast<std::size_t>(count));
+           for (float& value : values_) {
+             state_ = state_ * 6364136223846793005U + 1442695040888963407U;
+             value =
+                 (static_cast<float>(state_ >> 40U) * 0x1p-24F - 0.5F) * 0.1F;
+           }
+           return std::as_bytes(std::span<const float>(values_));
+         }});
+  }
+
+  const Options& options_;
+  std::vector<MadeTensor> tensors_;
+  std::vector<float> values_;
+  std::uint64_t state_ = 1;
+};
+
+struct Row {
+  std::string name;
+  const WeightSet* weights = nullptr;
+  std::int64_t bytes = 0;  // of the blocks' matrices
+  std::vector<double> prompt_s;
+  std::vector<double> decode_s;
+};
+
+class Bench {
+ public:
+  Bench(const Options& options, const Model& model)
+      : options_(options), model_(model), transformer_(model) {
+    RandomStream stream(1, "bench/model");
+    for (int t = 0; t < options.tokens; ++t) {
+      tokens_.push_back(static_cast<int>(stream.UniformInt(options.vocab)));
+    }
+    hidden_.resize(tokens_.size() * static_cast<std::size_t>(options.hidden));
+    logits_.resize(static_cast<std::size_t>(options.vocab));
+  }
+
+  void Measure(Row& row) {
+    const auto width = static_cast<std::size_t>(options_.hidden);
+    const std::span<float> hidden(hidden_);
+    double start = CpuSeconds();
+    transformer_.RunBlocks(tokens_, *row.weights, hidden);
+    transformer_.Logits(hidden.last(width), logits_);
+    row.prompt_s.push_back(CpuSeconds() - start);
+    constexpr int kSteps = 16;
+    start = CpuSeconds();
+    for (int step = 0; step < kSteps; ++step) {
+      transformer_.RunBlocks(
+          std::span(tokens_).subspan(static_cast<std::size_t>(step), 1),
+          *row.weights,
+          hidden.first(width));
+    }
+    row.decode_s.push_back((CpuSeconds() - start) / kSteps);
+  }
+
+  void Print(const std::vector<Row>& rows) const {
+    double weights = 0.0;
+    for (int layer = 0; layer < options_.layers; ++layer) {
+      for (int kind = 0; kind < kLinearsPerBlock; ++kind) {
+        const UnitMatrix matrix =
+            model_.linear_matrix(layer, static_cast<LinearKind>(kind));
+        weights += static_cast<double>(matrix.rows * matrix.cols);
+      }
+    }
+    const double prompt = Median(rows[0].prompt_s);
+    const double decode = Median(rows[0].decode_s);
+    std::printf("%.1f million weights in the blocks' linear layers\n",
+                weights * 1e-6);
+    std::printf(
+        "weights         bytes  prompt tok/s  GFLOP/s  / dense  decode tok/s  "
+        "   GB/s  / dense\n");
+    for (const Row& row : rows) {
+      const double p = Median(row.prompt_s);
+      const double d = Median(row.decode_s);
+      std::printf("%-8s %12lld  %12.0f  %7.1f  %7.2f  %12.1f  %7.2f  %7.2f\n",
+                  row.name.c_str(),
+                  static_cast<long long>(row.bytes),
+                  options_.tokens / p,
+                  2e-9 * weights * options_.tokens / p,
+                  prompt / p,
+                  1.0 / d,
+                  1e-9 * static_cast<double>(row.bytes) / d,
+                  decode / d);
+    }
+  }
+
+ private:
+  const Options& options_;
+  const Model& model_;
+  Transformer transformer_;
+  std::vector<int> tokens_;
+  std::vector<float> hidden_;
+  std::vector<float> logits_;
+};
+
+Expected<void> Run(const Options& options) {
+  Progress::SetEnabled(false);
+  SetThreadCount(1);
+  const fs::path folder = options.folder;
+  if (const auto made = RandomModel(options).Write(folder); !made) return made;
+  const Expected<Model> model = Model::Load(folder);
+  if (!model) return tl::unexpected(model.error());
+  const auto quantizer = MakeQuantizer("quanto");
+  const WeightSet dense = FullPrecisionWeights(*model);
+  std::vector<QuantizedModel> packed;
+  packed.reserve(options.bits.size());
+  std::vector<Row> rows = {{.name = "float32", .weights = &dense}};
+  for (const LinearWeight& weight : dense) {
+    rows[0].bytes += 4 * weight.rows() * weight.cols();
+  }
+  for (const int bits : options.bits) {
+    const FormatRule rule{{.bits = bits, .group_size = options.group_size},
+                          true};
+    auto made = QuantizedModel::Make(
+        *model,
+        MakeUniformPlan(
+            MakeUnits(*model, Granularity::kMatrix), rule, "quanto"),
+        **quantizer);
+    if (!made) return tl::unexpected(made.error());
+    packed.push_back(std::move(*made));
+    rows.push_back({.name = std::to_string(bits) + " bit",
+                    .weights = &packed.back().weights(),
+                    .bytes = packed.back().packed_bytes()});
+  }
+  Bench bench(options, *model);
+  for (int repetition = 0; repetition < options.repetitions; ++repetition) {
+    for (Row& row : rows) bench.Measure(row);
+  }
+  bench.Print(rows);
+  return {};
+}
+
+}  // namespace
+}  // namespace bitpact
+
+int main(int argc, char** argv) {
+  bitpact::Options options;
+  CLI::App app("Tokens a second of a whole model, dense and packed");
+  app.add_option("--folder", options.folder, "Where to write the random model")
+      ->required();
+  app.add_option("--hidden", options.hidden)->capture_default_str();
+  app.add_option("--layers", options.layers)->capture_default_str();
+  app.add_option("--heads", options.heads)->capture_default_str();
+  app.add_option("--ffn", options.ffn)->capture_default_str();
+  app.add_option("--vocab", options.vocab)->capture_default_str();
+  app.add_option("--tokens", options.tokens)->capture_default_str();
+  app.add_option("--repetitions", options.repetitions)->capture_default_str();
+  app.add_option("--bits", options.bits)->delimiter(',');
+  app.add_option("--group-size", options.group_size)->capture_default_str();
+  CLI11_PARSE(app, argc, argv);
+  const auto done = bitpact::Run(options);
+  if (done) return 0;
+  std::cerr << "model_bench: " << done.error().message << '\n';
+  return 2;
+}
