@@ -14,9 +14,9 @@
 //   Set, Load, Store, Add, Sub, Mul, Div, MulAdd, Min, Max, LeastLane,
 //   GreatestLane, AnyNaN, AnyNotBelow(a, b), ToFloat, ToInt (of whole numbers),
 //   BitsOf, OfBits, Iota, AddInt, SubInt, And, AndInt, Or, ShiftLeft,
-//   ShiftRight (keeps the sign), StoreBytes (numbers 0..255) LoadWords(bytes)
-//   kLanes 32-bit words LoadPlane<b>(bytes)       kLanes codes of b bits, low
-//   bits of each lane;
+//   ShiftRight (keeps the sign), RoundToInt, Abs, StoreBytes (32 numbers
+//   0..255) LoadWords(bytes) kLanes 32-bit words LoadPlane<b>(bytes) kLanes
+//   codes of b bits, low bits of each lane;
 //                             higher bits of a lane are arbitrary when b < 8
 //   LookUp(table, index)      uses the low log2(kLanes) bits of each index
 //   LoadHalves(bytes)         kLanes float16 to float32

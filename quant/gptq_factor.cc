@@ -2,8 +2,10 @@
 #include "quant/gptq_factor.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <cstdio>
 #include <string>
 
 #include "cblas.h"
@@ -163,8 +165,14 @@ Expected<GptqFactor> FactorHessian(std::span<const float> hessian,
   }
   return InvalidArgument(
       "Hessian is not positive definite, not even with " +
-      std::to_string(factor.damping_used) +
+      DampingText(factor.damping_used) +
       " times the mean of its diagonal added to each diagonal entry");
+}
+
+std::string DampingText(double damping) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%g", damping);
+  return text.data();
 }
 
 }  // namespace bitpact

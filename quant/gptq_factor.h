@@ -30,6 +30,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "core/error.h"
@@ -67,6 +68,9 @@ Expected<GptqFactor> FactorHessian(std::span<const float> hessian,
                                    std::span<const std::int64_t> order,
                                    double damping,
                                    GptqForm form);
+
+// "0.01", "1e-12".
+std::string DampingText(double damping);
 
 }  // namespace bitpact
 

@@ -323,8 +323,8 @@ class GptqQuantizer final : public Quantizer {
     task.coupling = (*factor)->coupling;
     if ((*factor)->damping_used > options_.damping && inputs.notes != nullptr) {
       inputs.notes->push_back("Hessian is not positive definite with damping " +
-                              std::to_string(options_.damping) + "; " +
-                              std::to_string((*factor)->damping_used) +
+                              DampingText(options_.damping) + "; " +
+                              DampingText((*factor)->damping_used) +
                               " was used");
     }
     PackedMatrixWriter writer(format, weight.rows, weight.cols);
@@ -389,7 +389,7 @@ class GptqQuantizer final : public Quantizer {
 
 Expected<void> Validate(const GptqOptions& options) {
   if (!(options.damping > 0.0 && options.damping <= 10.0)) {
-    return InvalidArgument("damping = " + std::to_string(options.damping) +
+    return InvalidArgument("damping = " + DampingText(options.damping) +
                            " violates 0 < damping <= 10");
   }
   if (options.block_size < 1 || options.block_size > 1024) {

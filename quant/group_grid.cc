@@ -7,8 +7,8 @@
 #include <string>
 
 #include "core/check.h"
+#include "quant/half.h"
 #include "quant/kernels.h"
-#include "quant/packed_matrix.h"
 
 namespace bitpact {
 namespace {
@@ -22,7 +22,8 @@ float StoredScale(ScaleType type, float wanted, bool spread) {
   const float step = type == ScaleType::kFloat16
                          ? 0x1p-24F
                          : std::numeric_limits<float>::denorm_min();
-  const float stored = RoundToStored(type, wanted);
+  const float stored =
+      type == ScaleType::kFloat16 ? RoundToHalf(wanted) : wanted;
   if (!spread || wanted >= least_normal) return stored;
   return stored == 0.0F || stored < wanted ? stored + step : stored;
 }
@@ -54,7 +55,9 @@ GroupGrid FitGroupGrid(const BitFormat& format,
   grid.scale = StoredScale(
       format.scale_type, (greatest - least) / top, greatest > least);
   if (!integer_zero) {
-    grid.shift = RoundToStored(format.zero_point_type, -least);
+    grid.shift = format.zero_point_type == ZeroPointType::kFloat16
+                     ? RoundToHalf(-least)
+                     : -least;
   } else if (grid.scale > 0.0F) {
     grid.zero_point =
         std::clamp(std::nearbyint(-least / grid.scale), 0.0F, top);

@@ -74,6 +74,13 @@ struct Avx2Lanes {
   BITPACT_KERNEL_INLINE static Int ToInt(Float a) {
     return _mm256_cvtps_epi32(a);
   }
+  // To nearest, halves to even.
+  BITPACT_KERNEL_INLINE static Int RoundToInt(Float a) {
+    return _mm256_cvtps_epi32(a);
+  }
+  BITPACT_KERNEL_INLINE static Float Abs(Float a) {
+    return _mm256_andnot_ps(_mm256_set1_ps(-0.0F), a);
+  }
   BITPACT_KERNEL_INLINE static Int BitsOf(Float a) {
     return _mm256_castps_si256(a);
   }
@@ -127,15 +134,15 @@ struct Avx2Lanes {
                                shifts);
     }
   }
-  // Of numbers 0..255.
-  BITPACT_KERNEL_INLINE static void StoreBytes(std::uint8_t* to, Int a) {
-    const Int low = _mm256_shuffle_epi8(
-        a,
-        _mm256_broadcastsi128_si256(_mm_set_epi8(
-            -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 12, 8, 4, 0)));
-    _mm_storel_epi64(reinterpret_cast<__m128i*>(to),
-                     _mm_unpacklo_epi32(_mm256_castsi256_si128(low),
-                                        _mm256_extracti128_si256(low, 1)));
+  // Of 32 numbers 0..255.
+  BITPACT_KERNEL_INLINE static void StoreBytes(std::uint8_t* to,
+                                               const Int (&a)[4]) {
+    const Int bytes = _mm256_packus_epi16(_mm256_packus_epi32(a[0], a[1]),
+                                          _mm256_packus_epi32(a[2], a[3]));
+    // Packing interleaves the halves of its operands.
+    const Int order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to),
+                        _mm256_permutevar8x32_epi32(bytes, order));
   }
   BITPACT_KERNEL_INLINE static Float LoadQuarters(
       const std::array<const float*, 2>& from) {

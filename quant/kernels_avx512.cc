@@ -69,6 +69,11 @@ struct Avx512Lanes {
   BITPACT_KERNEL_INLINE static Int ToInt(Float a) {
     return _mm512_cvtps_epi32(a);
   }
+  // To nearest, halves to even.
+  BITPACT_KERNEL_INLINE static Int RoundToInt(Float a) {
+    return _mm512_cvtps_epi32(a);
+  }
+  BITPACT_KERNEL_INLINE static Float Abs(Float a) { return _mm512_abs_ps(a); }
   BITPACT_KERNEL_INLINE static Int BitsOf(Float a) {
     return _mm512_castps_si512(a);
   }
@@ -130,9 +135,13 @@ struct Avx512Lanes {
                                shifts);
     }
   }
-  // Of numbers 0..255.
-  BITPACT_KERNEL_INLINE static void StoreBytes(std::uint8_t* to, Int a) {
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_cvtepi32_epi8(a));
+  // Of 32 numbers 0..255.
+  BITPACT_KERNEL_INLINE static void StoreBytes(std::uint8_t* to,
+                                               const Int (&a)[2]) {
+    for (int i = 0; i < 2; ++i) {
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(to) + i,
+                       _mm512_cvtepi32_epi8(a[i]));
+    }
   }
   BITPACT_KERNEL_INLINE static Float LoadQuarters(
       const std::array<const float*, 4>& from) {

@@ -95,6 +95,15 @@ struct PortableLanes {
       return static_cast<std::uint32_t>(static_cast<std::int32_t>(a.lane[i]));
     });
   }
+  // Adding and subtracting 1.5 * 2^23 rounds |a| < 2^22 to nearest, halves to
+  // even.
+  static Int RoundToInt(const Float& a) {
+    const Float rounder = Set(0x1.8p23F);
+    return ToInt(Sub(Add(a, rounder), rounder));
+  }
+  static Float Abs(const Float& a) {
+    return Each([&](std::size_t i) { return std::fabs(a.lane[i]); });
+  }
   static Int BitsOf(const Float& a) {
     return EachInt(
         [&](std::size_t i) { return std::bit_cast<std::uint32_t>(a.lane[i]); });
@@ -150,9 +159,9 @@ struct PortableLanes {
              (i % kPerByte * kPlane);
     });
   }
-  static void StoreBytes(std::uint8_t* to, const Int& a) {
-    for (std::size_t i = 0; i < kLanes; ++i) {
-      to[i] = static_cast<std::uint8_t>(a.lane[i]);
+  static void StoreBytes(std::uint8_t* to, const Int (&a)[4]) {
+    for (std::size_t i = 0; i < 4 * kLanes; ++i) {
+      to[i] = static_cast<std::uint8_t>(a[i / kLanes].lane[i % kLanes]);
     }
   }
   static Float LoadQuarters(const std::array<const float*, 2>& from) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <new>
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -167,29 +168,32 @@ void PackRow(int bits,
 }
 
 // Part `row` of an array of `rows` equal parts.
-std::span<std::byte> RowPart(std::vector<std::byte>& array,
+std::span<std::byte> RowPart(std::span<std::byte> array,
                              std::int64_t row,
                              std::int64_t rows) {
   const std::size_t bytes = array.size() / Size(rows);
-  return std::span(array).subspan(Size(row) * bytes, bytes);
+  return array.subspan(Size(row) * bytes, bytes);
 }
 
 }  // namespace
 
+PackedMatrixWriter::Bytes::Bytes(std::int64_t size)
+    : bytes_(static_cast<std::byte*>(std::calloc(Size(size) + 1, 1))),
+      size_(Size(size)) {
+  if (bytes_ == nullptr) throw std::bad_alloc();
+}
+
 PackedMatrixWriter::PackedMatrixWriter(const BitFormat& format,
                                        std::int64_t rows,
                                        std::int64_t cols)
-    : arrays_(std::make_shared<Arrays>()),
-      format_(format),
-      rows_(rows),
-      cols_(cols) {
+    : format_(format), rows_(rows), cols_(cols) {
   BITPACT_CHECK(Validate(format).has_value(), "a valid format");
   BITPACT_CHECK(rows > 0 && cols > 0, "a matrix has rows and columns");
   const std::int64_t groups = rows * GroupsPerRow(format, cols);
-  arrays_->codes.resize(Size(rows * RowCodeBytes(format.bits, cols)));
-  arrays_->scales.resize(Size(groups * ScaleBytes(format.scale_type)));
-  arrays_->zero_points.resize(
-      Size(groups * ZeroPointBytes(format.zero_point_type)));
+  arrays_ = std::make_shared<Arrays>(
+      Arrays{Bytes(rows * RowCodeBytes(format.bits, cols)),
+             Bytes(groups * ScaleBytes(format.scale_type)),
+             Bytes(groups * ZeroPointBytes(format.zero_point_type))});
 }
 
 PackedMatrix PackedMatrixWriter::Finish() && {
@@ -197,22 +201,22 @@ PackedMatrix PackedMatrixWriter::Finish() && {
   matrix.format_ = format_;
   matrix.rows_ = rows_;
   matrix.cols_ = cols_;
-  matrix.codes_ = arrays_->codes;
-  matrix.scales_ = arrays_->scales;
-  matrix.zero_points_ = arrays_->zero_points;
+  matrix.codes_ = arrays_->codes.span();
+  matrix.scales_ = arrays_->scales.span();
+  matrix.zero_points_ = arrays_->zero_points.span();
   matrix.owner_ = std::move(arrays_);
   return matrix;
 }
 
 void PackedMatrixWriter::Fill(const StoredArrays& arrays) {
   const auto copy = [](std::span<const std::byte> from,
-                       std::vector<std::byte>& to) {
+                       std::span<std::byte> to) {
     BITPACT_CHECK(from.size() == to.size(), "arrays of the format's lengths");
     std::ranges::copy(from, to.begin());
   };
-  copy(arrays.codes, arrays_->codes);
-  copy(arrays.scales, arrays_->scales);
-  copy(arrays.zero_points, arrays_->zero_points);
+  copy(arrays.codes, arrays_->codes.span());
+  copy(arrays.scales, arrays_->scales.span());
+  copy(arrays.zero_points, arrays_->zero_points.span());
 }
 
 void PackedMatrixWriter::WriteRow(std::int64_t row,
@@ -227,11 +231,12 @@ void PackedMatrixWriter::WriteRow(std::int64_t row,
   BITPACT_CHECK(scales.size() == groups, "one scale a group");
   BITPACT_CHECK(shifts.size() == (format.symmetric() ? 0 : groups),
                 "one shift a group, none when symmetric");
-  PackRow(format.bits, codes, RowPart(arrays_->codes, row, rows));
+  PackRow(format.bits, codes, RowPart(arrays_->codes.span(), row, rows));
   StoreNumbers(scales,
                format.scale_type == ScaleType::kFloat16,
-               RowPart(arrays_->scales, row, rows));
-  const std::span<std::byte> out = RowPart(arrays_->zero_points, row, rows);
+               RowPart(arrays_->scales.span(), row, rows));
+  const std::span<std::byte> out =
+      RowPart(arrays_->zero_points.span(), row, rows);
   if (format.zero_point_type == ZeroPointType::kUint8) {
     for (std::size_t i = 0; i < shifts.size(); ++i) {
       BITPACT_DCHECK(shifts[i] >= 0.0F && shifts[i] <= 255.0F,

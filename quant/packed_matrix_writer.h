@@ -8,9 +8,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include "quant/packed_matrix.h"
 
@@ -40,10 +40,25 @@ class PackedMatrixWriter {
   void Fill(const StoredArrays& arrays);
 
  private:
+  // Zeros, which for large arrays the system hands out without writing them.
+  class Bytes {
+   public:
+    explicit Bytes(std::int64_t size);
+    [[nodiscard]] std::span<std::byte> span() const {
+      return {bytes_.get(), size_};
+    }
+
+   private:
+    struct Free {
+      void operator()(std::byte* bytes) const { std::free(bytes); }
+    };
+    std::unique_ptr<std::byte[], Free> bytes_;
+    std::size_t size_;
+  };
   struct Arrays {
-    std::vector<std::byte> codes;
-    std::vector<std::byte> scales;
-    std::vector<std::byte> zero_points;
+    Bytes codes;
+    Bytes scales;
+    Bytes zero_points;
   };
   std::shared_ptr<Arrays> arrays_;
   BitFormat format_;

@@ -130,8 +130,8 @@ struct Row {
   std::string name;
   const WeightSet* weights = nullptr;
   std::int64_t bytes = 0;  // of the blocks' matrices
-  std::vector<double> prompt_s;
-  std::vector<double> decode_s;
+  std::vector<double> prompt_s = {};
+  std::vector<double> decode_s = {};
 };
 
 class Bench {

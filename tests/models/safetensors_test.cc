@@ -62,12 +62,12 @@ TEST_F(SafetensorsTest, WritesAndReadsBack) {
   const auto f16 = test::Narrow(TensorType::kF16, wide);
   const std::vector<std::byte> codes(3, std::byte{7});
   const auto path = folder_.File("x.safetensors");
-  ASSERT_TRUE(WriteSafetensors(path,
-                               {{"codes", TensorType::kU8, {3, 1}, codes},
-                                {"half", TensorType::kF16, {6}, f16},
-                                {"float", TensorType::kF32, {2, 3}, f32},
-                                {"none", TensorType::kF32, {0, 5}, {}}},
-                               {{"key", "value"}}));
+  const std::vector<StoredTensor> tensors = {
+      {"codes", TensorType::kU8, {3, 1}, codes},
+      {"half", TensorType::kF16, {6}, f16},
+      {"float", TensorType::kF32, {2, 3}, f32},
+      {"none", TensorType::kF32, {0, 5}, {}}};
+  ASSERT_TRUE(WriteSafetensors(path, tensors, {{"key", "value"}}));
   const auto file = SafetensorsFile::Open(path);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(file->metadata().at("key"), "value");

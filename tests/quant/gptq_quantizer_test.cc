@@ -275,7 +275,7 @@ TEST(GptqQuantizer, RaisesTheDampingOnlyWhenItMustAndSaysSo) {
   const std::vector<float> bad = SlightlyIndefinite();
   ASSERT_TRUE(MakeGptqQuantizer()->Quantize(
       {weights, 2, 8}, {.hessian = bad, .notes = &notes}, {}));
-  EXPECT_THAT(notes, ElementsAre(HasSubstr("0.100000 was used")));
+  EXPECT_THAT(notes, ElementsAre(HasSubstr("0.1 was used")));
 }
 
 TEST(GptqQuantizer, GivesUpWhereNoDampingHelps) {
