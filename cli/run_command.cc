@@ -283,17 +283,18 @@ Expected<void> Refine(const RunFlags& flags,
   options.solve = flags.solve.options;
   options.pool = flags.pool;
   options.search = flags.search;
-  std::vector<NamedSurrogate> candidates;
+  std::vector<NamedSurrogate> surrogates = {
+      {table.estimator, &table.estimate.surrogate}};
   for (const SensitivityTable& other : others) {
-    candidates.push_back({other.estimator, &other.estimate.surrogate});
+    surrogates.push_back({other.estimator,
+                          &other.estimate.surrogate,
+                          other.estimator == "isolated"});
   }
-  Expected<PlanSearchResult> choice =
-      ChoosePlan(*playground.fit,
-                 *playground.judge,
-                 *flags.measure.estimate.target,
-                 {table.estimator, &table.estimate.surrogate},
-                 candidates,
-                 options);
+  Expected<PlanSearchResult> choice = ChoosePlan(*playground.fit,
+                                                 *playground.judge,
+                                                 *flags.measure.estimate.target,
+                                                 surrogates,
+                                                 options);
   if (!choice) return tl::unexpected(choice.error());
   report.plan = PlanFromAssignment(table, choice->best.assignment);
   report.choice = std::move(*choice);
