@@ -94,6 +94,7 @@ std::string Summary(const Instance& instance, const SolveResult& result) {
   facts.Add(
       "solver",
       result.solver + (result.detail.empty() ? "" : ": " + result.detail));
+  if (result.presolve) facts.Add("presolve", PresolveText(*result.presolve));
   facts.Add("work",
             Count(static_cast<std::size_t>(result.stats.nodes), "node") + ", " +
                 Count(static_cast<std::size_t>(result.stats.iterations),

@@ -171,34 +171,40 @@ SizeRange ComputeSizeRange(const AllocationProblem& problem, int resource) {
   return range;
 }
 
+std::string ExplainRange(const AllocationProblem& problem,
+                         int resource,
+                         const SizeRange& range) {
+  const Resource& limited =
+      problem.resources[static_cast<std::size_t>(resource)];
+  std::string text =
+      limited.name + ": the limit " + std::to_string(limited.limit) +
+      " is below the least possible " + std::to_string(range.least) +
+      " (greatest " + std::to_string(range.greatest) + ")";
+  std::vector<std::size_t> order(problem.units.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
+    return range.least_by_unit[a] > range.least_by_unit[b];
+  });
+  const std::size_t named = std::min(kUnitsNamed, order.size());
+  for (std::size_t i = 0; i < named; ++i) {
+    const std::size_t u = order[i];
+    text += (i == 0 ? "; " : ", ") + problem.units[u].name +
+            (i == 0 ? " needs " : " ") + std::to_string(range.least_by_unit[u]);
+    if (std::any_of(
+            problem.pins.begin(), problem.pins.end(), [&](const Pin& pin) {
+              return static_cast<std::size_t>(pin.unit) == u;
+            })) {
+      text += " (pinned)";
+    }
+  }
+  return text;
+}
+
 std::string ExplainInfeasibility(const AllocationProblem& problem) {
   for (int k = 0; k < problem.NumResources(); ++k) {
     const Resource& resource = problem.resources[static_cast<std::size_t>(k)];
     const SizeRange range = ComputeSizeRange(problem, k);
-    if (range.least <= resource.limit) continue;
-    std::string text =
-        resource.name + ": the limit " + std::to_string(resource.limit) +
-        " is below the least possible " + std::to_string(range.least) +
-        " (greatest " + std::to_string(range.greatest) + ")";
-    std::vector<std::size_t> order(problem.units.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) {
-      return range.least_by_unit[a] > range.least_by_unit[b];
-    });
-    const std::size_t named = std::min(kUnitsNamed, order.size());
-    for (std::size_t i = 0; i < named; ++i) {
-      const std::size_t u = order[i];
-      text += (i == 0 ? "; " : ", ") + problem.units[u].name +
-              (i == 0 ? " needs " : " ") +
-              std::to_string(range.least_by_unit[u]);
-      if (std::any_of(
-              problem.pins.begin(), problem.pins.end(), [&](const Pin& pin) {
-                return static_cast<std::size_t>(pin.unit) == u;
-              })) {
-        text += " (pinned)";
-      }
-    }
-    return text;
+    if (range.least > resource.limit) return ExplainRange(problem, k, range);
   }
   return {};
 }

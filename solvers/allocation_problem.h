@@ -144,10 +144,15 @@ struct SizeRange {
 [[nodiscard]] SizeRange ComputeSizeRange(const AllocationProblem& problem,
                                          int resource);
 
-// The reason why no plan can exist, seen from each resource alone: "bytes: the
-// limit 900 is below the least possible 1200 (greatest 4000); layers.0 needs
-// 700 (pinned), ...", naming the three units with the largest shares. Empty
-// when every limit can be met on its own.
+// "bytes: the limit 900 is below the least possible 1200 (greatest 4000);
+// layers.0 needs 700 (pinned), ...", naming the three units with the largest
+// shares.
+[[nodiscard]] std::string ExplainRange(const AllocationProblem& problem,
+                                       int resource,
+                                       const SizeRange& range);
+
+// The reason why no plan can exist, seen from each resource alone, in the words
+// of ExplainRange. Empty when every limit can be met on its own.
 [[nodiscard]] std::string ExplainInfeasibility(
     const AllocationProblem& problem);
 

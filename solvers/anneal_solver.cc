@@ -178,8 +178,9 @@ SolverCapabilities AnnealSolver::capabilities() const {
 Expected<SolveResult> AnnealSolver::Solve(const AllocationProblem& problem,
                                           const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumGroups() == 0) {
     recorder.Offer(reduced.Expand({}));

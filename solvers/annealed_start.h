@@ -25,7 +25,8 @@ struct AnnealedStart {
 };
 
 // Offers the annealer's whole pool to the recorder, which calls on_incumbent.
-// `reduced` is Reduce(problem). What the annealer fails with, this fails with.
+// `reduced` is the problem reduced. What the annealer fails with, this fails
+// with.
 Expected<void> OfferAnnealed(const AllocationProblem& problem,
                              const ReducedProblem& reduced,
                              const SolveOptions& options,

@@ -50,7 +50,9 @@ class Choice {
       : problem_(problem),
         options_(options),
         phases_(problem, options),
-        reduced_(Reduce(problem)) {}
+        reduced_(Reduce(problem, ReduceFor(options))) {
+    phases_.recorder().NotePresolve(reduced_.counts);
+  }
 
   Expected<SolveResult> Run() {
     if (reduced_.infeasible) {

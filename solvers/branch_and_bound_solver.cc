@@ -61,8 +61,9 @@ SolverCapabilities BranchAndBoundSolver::capabilities() const {
 Expected<SolveResult> BranchAndBoundSolver::Solve(
     const AllocationProblem& problem, const SolveOptions& options) {
   const SolveClock clock(options);
-  ReducedProblem reduced = Reduce(problem);
+  ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   const Expected<void> fits = CheckSize(reduced);
   if (!fits) return tl::unexpected(fits.error());
@@ -84,6 +85,10 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
     result.stats.nodes = search.nodes();
     result.stats.iterations = search.iterations();
     result.root_certificate = search.certificate();
+    if (result.root_certificate) {
+      result.root_certificate->drops_dominated =
+          ReduceFor(options).drop_dominated;
+    }
     return result;
   }
   const ChoiceSearchSummary search = SearchChoices(
@@ -94,6 +99,10 @@ Expected<SolveResult> BranchAndBoundSolver::Solve(
   result.stats.nodes = search.nodes;
   result.stats.iterations = search.iterations;
   result.root_certificate = search.certificate;
+  if (result.root_certificate) {
+    result.root_certificate->drops_dominated =
+        ReduceFor(options).drop_dominated;
+  }
   result.options["threads"].used = "1";
   return result;
 }

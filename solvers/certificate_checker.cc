@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdio>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "solvers/reduced_problem.h"
@@ -281,6 +282,25 @@ bool IsSemidefinite(const Derived& derived) {
   return true;
 }
 
+// Sizes are whole numbers below 2^62, exact in long double, so that a limit
+// holds if and only if it does after division by their common divisor and
+// rounding down.
+void DivideSizes(Derived& derived) {
+  for (std::size_t r = 0; r < derived.limits.size(); ++r) {
+    Real divisor = 0.0L;
+    for (Real size : derived.sizes[r]) {
+      for (size = std::abs(size); size > 0.0L;) {
+        divisor = std::exchange(size, std::fmod(divisor, size));
+      }
+    }
+    if (divisor <= 1.0L) continue;
+    Real remainder = std::fmod(derived.limits[r], divisor);
+    if (remainder < 0.0L) remainder += divisor;
+    derived.limits[r] = (derived.limits[r] - remainder) / divisor;
+    for (Real& size : derived.sizes[r]) size /= divisor;
+  }
+}
+
 Real BoundAt(const ReducedProblem& reduced,
              const RootCertificate& certificate,
              const Derived& derived) {
@@ -334,13 +354,15 @@ Expected<double> DeriveRootBound(const AllocationProblem& problem,
   const auto fail = [](const std::string& what) {
     return Fail(ErrorCode::kInternal, "the root certificate " + what);
   };
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced =
+      Reduce(problem, {.drop_dominated = certificate.drops_dominated});
   if (reduced.infeasible) return fail("is of a problem without plans");
   std::string violation = ShapeViolation(reduced, certificate);
   if (!violation.empty()) return fail(violation);
   violation = CoverageViolation(problem, reduced);
   if (!violation.empty()) return fail("cannot hold: " + violation);
   Derived derived = Derive(problem, reduced);
+  DivideSizes(derived);
   AddShift(certificate, derived);
   WidenShift(derived);
   if (!IsSemidefinite(derived)) {

@@ -6,7 +6,8 @@
 // with the solvers: from the ORIGINAL problem's costs, pairs and sizes. Of the
 // reduction (solvers/reduced_problem.h) it takes nothing but the numbering of
 // variables, and checks that no feasible plan falls outside it: an option that
-// the reduction dropped must be one that a fixpoint of its own drops too.
+// the reduction dropped must be one that a fixpoint of its own drops too, or be
+// dominated (solvers/dominance_checker.h).
 //
 // The steps, with the terms of RootCertificate (solvers/solve_result.h):
 // 1. f(z) = constant + linear'z + z'Qz / 2 by first and second differences of
@@ -30,7 +31,8 @@
 
 namespace bitpact {
 
-// The bound that the certificate proves for every feasible plan. kInternal
+// The bound that the certificate proves for every feasible plan (for some best
+// one when it drops dominated options). kInternal
 // says which of its claims is false. Needs a valid problem.
 Expected<double> DeriveRootBound(const AllocationProblem& problem,
                                  const RootCertificate& certificate);

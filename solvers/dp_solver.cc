@@ -181,8 +181,9 @@ SolverCapabilities DpSolver::capabilities() const {
 Expected<SolveResult> DpSolver::Solve(const AllocationProblem& problem,
                                       const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   const std::vector<std::vector<int>> clusters = FindClusters(reduced);
   const std::string why_not = WhyNot(reduced, clusters);

@@ -288,6 +288,7 @@ Expected<SolveResult> EnumerateSolver::Solve(const AllocationProblem& problem,
   const SolveClock clock(options);
   const ReducedProblem reduced = Reduce(problem);
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   const std::string too_large = TooLarge(reduced);
   if (!too_large.empty()) return Fail(ErrorCode::kUnsupported, too_large);

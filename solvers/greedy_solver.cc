@@ -77,8 +77,9 @@ SolverCapabilities GreedySolver::capabilities() const {
 Expected<SolveResult> GreedySolver::Solve(const AllocationProblem& problem,
                                           const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   PlanState state(reduced);
   Limit limit = Limit::kNone;

@@ -51,6 +51,7 @@ SolveResult IncumbentRecorder::Finish(Limit limit) const {
   result.bound = bound_;
   result.pool = pool_;
   result.trace = trace_;
+  result.presolve = presolve_;
   result.stats.time_s = clock_.Seconds();
   result.stats.time_to_best_s = time_to_best_s_;
   if (!pool_.empty()) {

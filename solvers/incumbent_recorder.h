@@ -8,6 +8,7 @@
 // of here is reported. Not thread-safe.
 
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ class IncumbentRecorder {
   // Scores and keeps the plan if it belongs into the pool; an infeasible one is
   // dropped. Returns whether the incumbent changed. O(units + pairs).
   bool Offer(const Assignment& assignment);
+
+  // What was folded before the search, for the result.
+  void NotePresolve(const PresolveCounts& counts) { presolve_ = counts; }
 
   // Raises the proven bound (never lowers it) and notes it in the trace.
   void RaiseBound(double bound);
@@ -70,6 +74,7 @@ class IncumbentRecorder {
   double time_to_best_s_ = 0.0;
   std::vector<ScoredPlan> pool_;
   std::vector<TracePoint> trace_;
+  std::optional<PresolveCounts> presolve_;
 };
 
 }  // namespace bitpact

@@ -321,8 +321,9 @@ SolverCapabilities LagrangianQkpSolver::capabilities() const {
 Expected<SolveResult> LagrangianQkpSolver::Solve(
     const AllocationProblem& problem, const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   const Expected<SwitchedQkpModel> switched = MakeQkpModel(reduced);
   if (!switched) return tl::unexpected(switched.error());

@@ -3,9 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
 #include <limits>
-#include <numeric>
 #include <utility>
 
 namespace bitpact {
@@ -25,27 +23,14 @@ void AddGroupRows(const ReducedProblem& problem, MilpModel& milp) {
   }
 }
 
-// floor(a / b) for b > 0.
-std::int64_t FloorDivide(std::int64_t a, std::int64_t b) {
-  const std::int64_t quotient = a / b;
-  return a % b < 0 ? quotient - 1 : quotient;
-}
-
 void AddResourceRows(const ReducedProblem& problem, MilpModel& milp) {
   for (std::size_t k = 0; k < problem.sizes.size(); ++k) {
-    std::int64_t divisor = 0;
-    for (const std::int64_t size : problem.sizes[k]) {
-      divisor = std::gcd(divisor, size);
-    }
-    divisor = std::max<std::int64_t>(divisor, 1);
-    MilpModel::Row row{
-        .lower = -kInfinity,
-        .upper = static_cast<double>(FloorDivide(problem.limits[k], divisor))};
+    MilpModel::Row row{.lower = -kInfinity,
+                       .upper = static_cast<double>(problem.limits[k])};
     for (std::size_t v = 0; v < problem.sizes[k].size(); ++v) {
       if (problem.sizes[k][v] == 0) continue;
       row.columns.push_back(static_cast<int>(v));
-      row.coefficients.push_back(
-          static_cast<double>(problem.sizes[k][v] / divisor));
+      row.coefficients.push_back(static_cast<double>(problem.sizes[k][v]));
     }
     milp.rows.push_back(std::move(row));
   }

@@ -49,9 +49,7 @@ struct MilpSize {
 
 // The linear part of the problem. Columns: its V variables in order, whole,
 // 0..1. Rows: one for each group of more than two options (at most one), then
-// the resources, sizes and limit divided by the greatest common divisor of the
-// sizes, so that coefficients are small and the limit is as tight as whole
-// numbers allow. Scale 1.
+// the resources. Scale 1.
 [[nodiscard]] MilpModel LinearPart(const ReducedProblem& problem);
 
 // Divides all costs by the largest in magnitude, which moves into `scale`: MILP

@@ -4,14 +4,20 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <numeric>
 #include <utility>
 
 #include "core/check.h"
+#include "solvers/dominated_options.h"
 #include "solvers/reduce_factors.h"
 #include "solvers/tie_classes.h"
 
 namespace bitpact {
 namespace {
+
+// Passes that look for dominated options; the last one found nothing in all
+// problems tried.
+constexpr int kMostPasses = 8;
 
 // A tie class while options are being dropped.
 struct Candidate {
@@ -70,22 +76,51 @@ std::int64_t ExtremeSize(const Candidate& candidate,
 }
 
 // Drops what is larger than the smallest option by more than `slack`. Returns
-// whether anything was.
-bool DropAbove(Candidate& candidate, std::size_t resource, std::int64_t slack) {
+// how many.
+int DropAbove(Candidate& candidate, std::size_t resource, std::int64_t slack) {
   const std::int64_t least = ExtremeSize(candidate, resource, false);
-  return std::erase_if(candidate.options, [&](int option) {
-           const auto o = static_cast<std::size_t>(option);
-           return candidate.sizes[o][resource] - least > slack;
-         }) > 0;
+  return static_cast<int>(std::erase_if(candidate.options, [&](int option) {
+    const auto o = static_cast<std::size_t>(option);
+    return candidate.sizes[o][resource] - least > slack;
+  }));
+}
+
+// What the units can take of the resource with the options that are left.
+SizeRange RangeOf(const AllocationProblem& problem,
+                  const std::vector<Candidate>& candidates,
+                  std::size_t resource) {
+  SizeRange range;
+  range.least_by_unit.resize(problem.units.size());
+  range.greatest_by_unit.resize(problem.units.size());
+  for (const Candidate& candidate : candidates) {
+    range.least += ExtremeSize(candidate, resource, false);
+    range.greatest += ExtremeSize(candidate, resource, true);
+    const auto total = [&](int option) {
+      return candidate.sizes[static_cast<std::size_t>(option)][resource];
+    };
+    const auto [least, greatest] = std::minmax_element(
+        candidate.options.begin(), candidate.options.end(), [&](int a, int b) {
+          return total(a) < total(b);
+        });
+    for (const int unit : candidate.units) {
+      const auto u = static_cast<std::size_t>(unit);
+      const auto& options = problem.units[u].options;
+      range.least_by_unit[u] =
+          options[static_cast<std::size_t>(*least)].sizes[resource];
+      range.greatest_by_unit[u] =
+          options[static_cast<std::size_t>(*greatest)].sizes[resource];
+    }
+  }
+  return range;
 }
 
 // Drops options that cannot fit. Returns the reason when some candidate has
 // none left. Each round drops at least one option.
 std::optional<std::string> DropOversized(const AllocationProblem& problem,
-                                         std::vector<Candidate>& candidates) {
-  bool changed = true;
-  while (changed) {
-    changed = false;
+                                         std::vector<Candidate>& candidates,
+                                         int& dropped) {
+  for (int before = -1; before != dropped;) {
+    before = dropped;
     for (std::size_t k = 0; k < problem.resources.size(); ++k) {
       std::int64_t least = 0;
       for (const Candidate& candidate : candidates) {
@@ -93,18 +128,43 @@ std::optional<std::string> DropOversized(const AllocationProblem& problem,
       }
       const Resource& resource = problem.resources[k];
       if (least > resource.limit) {
-        return resource.name + ": no plan fits the limit " +
-               std::to_string(resource.limit) +
-               "; with what the other limits leave, the least is " +
-               std::to_string(least);
+        return ExplainRange(problem,
+                            static_cast<int>(k),
+                            RangeOf(problem, candidates, k)) +
+               "; options that cannot keep the other limits are left out";
       }
       const std::int64_t slack = resource.limit - least;
       for (Candidate& candidate : candidates) {
-        changed = DropAbove(candidate, k, slack) || changed;
+        dropped += DropAbove(candidate, k, slack);
       }
     }
   }
   return std::nullopt;
+}
+
+// Takes the dominated options away, notes what stands in for them.
+void DropDominated(const std::vector<DominatedChoice>& dominated,
+                   const ReducedProblem& reduced,
+                   std::vector<Candidate>& candidates,
+                   std::vector<ReducedProblem::Replacement>& replacements) {
+  for (const DominatedChoice& drop : dominated) {
+    const ReducedGroup& group =
+        reduced.groups[static_cast<std::size_t>(drop.group)];
+    const int from = group.options[static_cast<std::size_t>(drop.choice)];
+    const int to = group.options[static_cast<std::size_t>(drop.by)];
+    replacements.push_back({group.units, from, to});
+    const auto candidate = std::find_if(
+        candidates.begin(), candidates.end(), [&](const Candidate& c) {
+          return c.units.front() == group.units.front();
+        });
+    std::erase(candidate->options, from);
+  }
+}
+
+// floor(a / b) for b > 0.
+std::int64_t FloorDivide(std::int64_t a, std::int64_t b) {
+  const std::int64_t quotient = a / b;
+  return a % b < 0 ? quotient - 1 : quotient;
 }
 
 // Coefficients of one original variable after folding.
@@ -169,6 +229,7 @@ class Reducer {
       roles_[Variable(unit, option)].kind = Kind::kFixed;
       reduced_.folded[static_cast<std::size_t>(unit)] = option;
     }
+    reduced_.counts.fixed_units += static_cast<int>(candidate.units.size());
   }
 
   void AddGroup(const Candidate& candidate) {
@@ -241,11 +302,27 @@ class Reducer {
           row.push_back(size(order[c]) - size(order.front()));
         }
       }
-      if (greatest <= problem_.resources[k].limit) continue;
-      reduced_.sizes.push_back(std::move(row));
-      reduced_.limits.push_back(problem_.resources[k].limit - base);
-      reduced_.resource_index.push_back(static_cast<int>(k));
+      if (greatest <= problem_.resources[k].limit) {
+        ++reduced_.counts.idle_resources;
+        continue;
+      }
+      AddResource(static_cast<int>(k), problem_.resources[k].limit - base, row);
     }
+  }
+
+  void AddResource(int index,
+                   std::int64_t limit,
+                   std::vector<std::int64_t>& row) {
+    std::int64_t divisor = 0;
+    for (const std::int64_t size : row) divisor = std::gcd(divisor, size);
+    if (divisor > 1) {
+      ++reduced_.counts.divided_resources;
+      for (std::int64_t& size : row) size /= divisor;
+      limit = FloorDivide(limit, divisor);
+    }
+    reduced_.sizes.push_back(std::move(row));
+    reduced_.limits.push_back(limit);
+    reduced_.resource_index.push_back(index);
   }
 
   // Calls visit(variable, sign) for the terms that stand for the choice, a
@@ -362,11 +439,17 @@ Assignment ReducedProblem::Expand(const Choices& choices) const {
 }
 
 Choices ReducedProblem::Contract(const Assignment& assignment) const {
+  Assignment plan = assignment;
+  for (const Replacement& replacement : replacements) {
+    for (const int unit : replacement.units) {
+      int& option = plan[static_cast<std::size_t>(unit)];
+      if (option == replacement.from) option = replacement.to;
+    }
+  }
   Choices choices;
   choices.reserve(groups.size());
   for (const ReducedGroup& group : groups) {
-    const int option =
-        assignment[static_cast<std::size_t>(group.units.front())];
+    const int option = plan[static_cast<std::size_t>(group.units.front())];
     const auto found =
         std::find(group.options.begin(), group.options.end(), option);
     BITPACT_CHECK(found != group.options.end(), "needs a feasible assignment");
@@ -375,11 +458,33 @@ Choices ReducedProblem::Contract(const Assignment& assignment) const {
   return choices;
 }
 
-ReducedProblem Reduce(const AllocationProblem& problem) {
+ReduceOptions ReduceFor(const SolveOptions& options) {
+  return {.drop_dominated = options.pool_size == 1};
+}
+
+ReducedProblem Reduce(const AllocationProblem& problem,
+                      const ReduceOptions& options) {
   ReducedProblem reduced;
   std::vector<Candidate> candidates = MakeCandidates(problem);
-  reduced.infeasible = DropOversized(problem, candidates);
-  if (!reduced.infeasible) Reducer(problem, reduced).Run(candidates);
+  int oversized = 0;
+  reduced.infeasible = DropOversized(problem, candidates, oversized);
+  if (reduced.infeasible) return reduced;
+  std::vector<ReducedProblem::Replacement> replacements;
+  for (int pass = 0; pass < kMostPasses; ++pass) {
+    reduced = {};
+    Reducer(problem, reduced).Run(candidates);
+    if (!options.drop_dominated || pass + 1 == kMostPasses) break;
+    const std::vector<DominatedChoice> dominated = FindDominated(reduced);
+    if (dominated.empty()) break;
+    DropDominated(dominated, reduced, candidates, replacements);
+  }
+  reduced.counts.tied_units =
+      problem.NumUnits() - static_cast<int>(candidates.size());
+  reduced.counts.oversized_options = oversized;
+  reduced.counts.dominated_options = static_cast<int>(replacements.size());
+  reduced.counts.free_units = reduced.NumGroups();
+  reduced.counts.binaries = reduced.NumVariables();
+  reduced.replacements = std::move(replacements);
   return reduced;
 }
 

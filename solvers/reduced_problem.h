@@ -8,6 +8,11 @@
 // * an option that cannot fit even when all others take their least size is
 //   dropped (repeated until nothing changes), a group with one option left is
 //   folded too; a resource that can never be exceeded is dropped;
+// * if asked for, an option is dropped when another of its group costs no more
+//   and is no larger in every resource, whatever the other groups choose
+//   (solvers/dominated_options.h);
+// * the sizes of each resource are divided by their greatest common divisor,
+//   the limit is rounded down;
 // * each remaining group has a reference option, and a binary variable for each
 //   OTHER option, so a two-way group is one binary. Substituting x_reference =
 //   1
@@ -29,6 +34,7 @@
 
 #include "solvers/allocation_problem.h"
 #include "solvers/pair_matrix.h"
+#include "solvers/solve_result.h"
 
 namespace bitpact {
 
@@ -41,6 +47,19 @@ struct ReducedGroup {
     return static_cast<int>(options.size());
   }
 };
+
+struct ReduceOptions {
+  // Off: every feasible plan survives. On: one that takes a dominated option is
+  // at least matched by one that survives, so the optimum stays, but not all
+  // optima and not the next best plans.
+  bool drop_dominated = false;
+
+  friend bool operator==(const ReduceOptions&, const ReduceOptions&) = default;
+};
+
+// How a solver reduces: dominated options are dropped unless a pool of several
+// plans is asked for.
+[[nodiscard]] ReduceOptions ReduceFor(const SolveOptions& options);
 
 // One choice a group.
 using Choices = std::vector<int>;
@@ -64,6 +83,16 @@ struct ReducedProblem {
   // Original assignment of folded units, -1 for those in groups.
   Assignment folded;
 
+  // Options that were dropped as dominated, in that order: units that take
+  // `from` can take `to` instead and a plan gets no worse.
+  struct Replacement {
+    std::vector<int> units;
+    int from = 0;
+    int to = 0;
+  };
+  std::vector<Replacement> replacements;
+  PresolveCounts counts;
+
   [[nodiscard]] int NumVariables() const {
     return static_cast<int>(linear.size());
   }
@@ -82,14 +111,16 @@ struct ReducedProblem {
   }
   // The plan of the original problem.
   [[nodiscard]] Assignment Expand(const Choices& choices) const;
-  // The choices of a feasible assignment of the original problem.
+  // The choices of a feasible assignment of the original problem, dominated
+  // options replaced: then Expand gives another plan, which is no worse.
   [[nodiscard]] Choices Contract(const Assignment& assignment) const;
 };
 
 // Needs a valid problem. O(units * resources + pairs * options^2), memory for
 // the pairs of the free groups. Low-rank parts stay low-rank: O(variables *
-// rank) time and memory.
-[[nodiscard]] ReducedProblem Reduce(const AllocationProblem& problem);
+// rank) time and memory. What drops dominated options may need a few passes.
+[[nodiscard]] ReducedProblem Reduce(const AllocationProblem& problem,
+                                    const ReduceOptions& options = {});
 
 }  // namespace bitpact
 

@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "solvers/dominance_checker.h"
+
 namespace bitpact {
 namespace {
 
@@ -104,6 +106,11 @@ std::string CoverageViolation(const AllocationProblem& problem,
   }
   Possible possible = ClassesOfUnits(problem);
   DropWhatCannotFit(problem, possible);
+  const std::string violation = DropReplaced(
+      problem, reduced.replacements, possible.classes, possible.options, [&] {
+        DropWhatCannotFit(problem, possible);
+      });
+  if (!violation.empty()) return violation;
   for (std::size_t c = 0; c < possible.classes.size(); ++c) {
     const ReducedGroup* group = group_of[possible.classes[c].front()];
     for (const std::size_t u : possible.classes[c]) {

@@ -15,9 +15,9 @@
 
 namespace bitpact {
 
-// Empty when every plan that may be feasible is one of the reduction's;
-// otherwise what is missing. Needs a valid problem. O(rounds * resources *
-// options of all units), a handful of rounds.
+// Empty when every plan that may be feasible is one of the reduction's, or no
+// better than one; otherwise what is missing. Needs a valid problem. O(rounds *
+// resources * options of all units), a handful of rounds.
 [[nodiscard]] std::string CoverageViolation(const AllocationProblem& problem,
                                             const ReducedProblem& reduced);
 

@@ -101,8 +101,9 @@ SolverCapabilities RelaxRoundSolver::capabilities() const {
 Expected<SolveResult> RelaxRoundSolver::Solve(const AllocationProblem& problem,
                                               const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   SolveStats stats;
   if (reduced.NumGroups() == 0) {

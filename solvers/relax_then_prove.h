@@ -22,8 +22,8 @@ namespace bitpact {
 // passes are cubic and look at the clock in between only.
 inline constexpr int kMostInCore = 700;
 
-// `reduced` is Reduce(problem) and has groups. Returns what was done, a line
-// for people. Fails with what a solver inside fails with.
+// `reduced` is the problem reduced and has groups. Returns what was done, a
+// line for people. Fails with what a solver inside fails with.
 Expected<std::string> RelaxThenProve(const AllocationProblem& problem,
                                      const ReducedProblem& reduced,
                                      const SolveOptions& options,

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/result_file.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <utility>
@@ -80,6 +82,89 @@ void AddOptionsAndCurves(const SolveResult& result, Json& body) {
                      {"bound", FiniteOrNull(point.bound)}});
   }
   body["trace"] = std::move(trace);
+}
+
+// The counts of a presolve by the names they have in the file.
+struct CountField {
+  const char* name;
+  int PresolveCounts::*value;
+};
+constexpr auto kCountFields = std::to_array<CountField>({
+    {"tied_units", &PresolveCounts::tied_units},
+    {"fixed_units", &PresolveCounts::fixed_units},
+    {"oversized_options", &PresolveCounts::oversized_options},
+    {"dominated_options", &PresolveCounts::dominated_options},
+    {"idle_resources", &PresolveCounts::idle_resources},
+    {"divided_resources", &PresolveCounts::divided_resources},
+    {"free_units", &PresolveCounts::free_units},
+    {"binaries", &PresolveCounts::binaries},
+});
+
+void AddProof(const SolveResult& result, Json& body) {
+  if (result.presolve) {
+    Json counts = Json::object();
+    for (const CountField& field : kCountFields) {
+      counts[field.name] = (*result.presolve).*(field.value);
+    }
+    body["presolve"] = std::move(counts);
+  }
+  if (!result.root_certificate) return;
+  const RootCertificate& root = *result.root_certificate;
+  Json pairs = Json::array();
+  for (const PairTerm& pair : root.group_pairs) {
+    pairs.push_back({{"first", pair.first},
+                     {"second", pair.second},
+                     {"value", pair.value}});
+  }
+  body["root_certificate"] = {{"drops_dominated", root.drops_dominated},
+                              {"bound", FiniteOrNull(root.bound)},
+                              {"shift", root.shift},
+                              {"group_pairs", std::move(pairs)},
+                              {"multipliers", root.multipliers},
+                              {"point", root.point}};
+}
+
+Expected<PresolveCounts> PresolveOf(const JsonReader& json) {
+  PresolveCounts counts;
+  for (const CountField& field : kCountFields) {
+    const auto value =
+        json.Integer(field.name, 0, std::numeric_limits<int>::max());
+    if (!value) return tl::unexpected(value.error());
+    counts.*(field.value) = static_cast<int>(*value);
+  }
+  return counts;
+}
+
+Expected<RootCertificate> CertificateOf(const JsonReader& json) {
+  RootCertificate root;
+  const Expected<bool> drops = json.Bool("drops_dominated");
+  if (!drops) return tl::unexpected(drops.error());
+  root.drops_dominated = *drops;
+  const Expected<double> bound = json.Number("bound");
+  if (!bound) return tl::unexpected(bound.error());
+  root.bound = *bound;
+  for (const auto& [name, values] :
+       {std::pair("shift", &root.shift),
+        std::pair("multipliers", &root.multipliers),
+        std::pair("point", &root.point)}) {
+    Expected<std::vector<double>> read = json.Numbers(name);
+    if (!read) return tl::unexpected(read.error());
+    *values = std::move(*read);
+  }
+  const auto pairs = json.Array("group_pairs");
+  if (!pairs) return tl::unexpected(pairs.error());
+  const auto most = static_cast<std::int64_t>(root.point.size()) - 1;
+  for (const JsonReader& pair : *pairs) {
+    const auto first = pair.Integer("first", 0, most);
+    if (!first) return tl::unexpected(first.error());
+    const auto second = pair.Integer("second", 0, most);
+    if (!second) return tl::unexpected(second.error());
+    const auto value = pair.Number("value");
+    if (!value) return tl::unexpected(value.error());
+    root.group_pairs.push_back(
+        {static_cast<int>(*first), static_cast<int>(*second), *value});
+  }
+  return root;
 }
 
 // What a plan's file says about one unit: an option's name, index or both.
@@ -175,6 +260,7 @@ Json ResultBody(const AllocationProblem& problem,
     body["resources"] = ResourceLines(problem, result.incumbent);
     body["plan"] = PlanUnits(problem, result.incumbent);
   }
+  AddProof(result, body);
   AddOptionsAndCurves(result, body);
   return body;
 }
@@ -185,6 +271,27 @@ Expected<void> WriteSolveResult(const std::filesystem::path& file,
                                 const ResultSource& source) {
   return WriteJsonFile(
       file, ResultHeader(result, source), ResultBody(problem, result, source));
+}
+
+Expected<StoredProof> ReadStoredProof(const std::filesystem::path& file) {
+  const Expected<JsonFile> json = JsonFile::Read(file, kResultFormat, kVersion);
+  if (!json) return tl::unexpected(json.error());
+  StoredProof proof;
+  if (json->root().Has("presolve")) {
+    const auto member = json->root().Member("presolve");
+    if (!member) return tl::unexpected(member.error());
+    const Expected<PresolveCounts> counts = PresolveOf(*member);
+    if (!counts) return tl::unexpected(counts.error());
+    proof.presolve = *counts;
+  }
+  if (json->root().Has("root_certificate")) {
+    const auto member = json->root().Member("root_certificate");
+    if (!member) return tl::unexpected(member.error());
+    Expected<RootCertificate> root = CertificateOf(*member);
+    if (!root) return tl::unexpected(root.error());
+    proof.root_certificate = std::move(*root);
+  }
+  return proof;
 }
 
 Expected<Assignment> ReadWarmStart(const std::filesystem::path& file,

@@ -10,6 +10,7 @@
 
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/error.h"
@@ -38,6 +39,17 @@ Expected<void> WriteSolveResult(const std::filesystem::path& file,
                                 const AllocationProblem& problem,
                                 const SolveResult& result,
                                 const ResultSource& source);
+
+// What a result.json keeps so that others can check it.
+struct StoredProof {
+  std::optional<PresolveCounts> presolve;
+  std::optional<RootCertificate> root_certificate;
+};
+// kNotFound, kDataLoss, kUnsupported (newer version), kInvalidArgument (a field
+// that is missing or of another kind). Whether the certificate proves its bound
+// is for CheckRootCertificate (solvers/certificate_checker.h), which needs the
+// problem.
+Expected<StoredProof> ReadStoredProof(const std::filesystem::path& file);
 
 // The plan of a result.json or plan.json, for this problem: a warm start. Units
 // are found by name, options

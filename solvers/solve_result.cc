@@ -91,4 +91,28 @@ bool GapIsClosed(double objective,
   return objective - bound <= std::max(allowed, proof_tolerance);
 }
 
+std::string PresolveText(const PresolveCounts& counts) {
+  std::string text;
+  const auto add = [&](int count, const char* one, const char* many) {
+    if (count == 0) return;
+    text += (text.empty() ? "" : ", ") + std::to_string(count) + " " +
+            (count == 1 ? one : many);
+  };
+  add(counts.tied_units, "tied unit", "tied units");
+  add(counts.fixed_units, "fixed unit", "fixed units");
+  add(counts.oversized_options,
+      "option that cannot fit",
+      "options that cannot fit");
+  add(counts.dominated_options, "dominated option", "dominated options");
+  add(counts.idle_resources, "limit always kept", "limits always kept");
+  add(counts.divided_resources,
+      "resource divided by a common factor",
+      "resources divided by a common factor");
+  if (text.empty()) text = "nothing to fold";
+  return text + "; left: " + std::to_string(counts.free_units) +
+         (counts.free_units == 1 ? " free unit, " : " free units, ") +
+         std::to_string(counts.binaries) +
+         (counts.binaries == 1 ? " binary" : " binaries");
+}
+
 }  // namespace bitpact

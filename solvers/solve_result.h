@@ -103,10 +103,32 @@ struct OptionUse {
   std::string used;
 };
 
+// What was folded away before the search (solvers/reduced_problem.h).
+struct PresolveCounts {
+  int tied_units = 0;   // that follow another
+  int fixed_units = 0;  // pinned or with one option left
+  int oversized_options = 0;
+  int dominated_options = 0;
+  int idle_resources = 0;  // cannot be exceeded
+  // Resources whose sizes were divided by a common divisor above 1.
+  int divided_resources = 0;
+  // What is left to decide.
+  int free_units = 0;  // groups of tied units
+  int binaries = 0;
+
+  friend bool operator==(const PresolveCounts&,
+                         const PresolveCounts&) = default;
+};
+// "3 tied units, 1 dominated option; left: 219 free units, 640 binaries".
+[[nodiscard]] std::string PresolveText(const PresolveCounts& counts);
+
 // What anybody needs to derive a bound of the whole problem again. All in terms
-// of Reduce(problem) (solvers/reduced_problem.h), n variables, R resources:
+// of Reduce(problem, {drops_dominated}) (solvers/reduced_problem.h), n
+// variables, R resources:
 //
-//   f(z) = constant + linear'z + z'Qz / 2,  Q = pairs, symmetric, no diagonal.
+//   f(z) = constant + linear'z + z'Qz / 2,  Q = pairs, symmetric, no diagonal,
+//
+// sizes and limits divided as there.
 //
 // For binary z with at most one 1 a group, z_v z_v = z_v and z_v z_w = 0 inside
 // a group, so with S = Q + diag(shift) + the group pairs (each at both of its
@@ -126,6 +148,9 @@ struct OptionUse {
 // reaches `bound`. Made before anything that depends on an incumbent, so it
 // holds for all plans; the result's own bound is usually higher.
 struct RootCertificate {
+  // Whether dominated options were dropped: then the bound is one of the plans
+  // without them, of which some one is optimal.
+  bool drops_dominated = false;
   std::vector<double> shift;  // n
   // Coefficients inside groups; first and second are reduced variables.
   std::vector<PairTerm> group_pairs;
@@ -152,6 +177,8 @@ struct SolveResult {
   // `enumerate` promises that they are the best of all.
   std::vector<ScoredPlan> pool;
   std::vector<TracePoint> trace;  // times ascend
+  // Unset from solvers that do not reduce, and when nothing was solved.
+  std::optional<PresolveCounts> presolve;
   // From solvers that bound by convexification, when the root was reached.
   std::optional<RootCertificate> root_certificate;
   SolveStats stats;

@@ -6,6 +6,9 @@
 #include "solvers/anneal_solver.h"
 #include "solvers/auto_solver.h"
 #include "solvers/branch_and_bound_solver.h"
+#ifdef BITPACT_HAVE_BONMIN
+#include "solvers/bonmin_solver.h"
+#endif
 #ifdef BITPACT_HAVE_CBC
 #include "solvers/cbc_solver.h"
 #endif
@@ -43,6 +46,11 @@ constexpr Make kMakeCbc =
 #define BITPACT_CBC(form) kMakeCbc<CbcForm::form>
 #else
 #define BITPACT_CBC(form) nullptr
+#endif
+#ifdef BITPACT_HAVE_BONMIN
+constexpr Make kMakeBonmin = Construct<BonminSolver>;
+#else
+constexpr Make kMakeBonmin = nullptr;
 #endif
 #ifdef BITPACT_HAVE_GLPK
 constexpr Make kMakeGlpk = Construct<GlpkSolver>;
@@ -106,6 +114,10 @@ constexpr auto kSolvers = std::to_array<Row>({
      "CBC on the RLT-1 linearization, exact",
      BITPACT_CBC(kRlt),
      "BITPACT_WITH_CBC"},
+    {"bonmin",
+     "COIN-OR Bonmin on the convexified objective, exact, up to 600 binaries",
+     kMakeBonmin,
+     "BITPACT_WITH_BONMIN"},
     {"dp",
      "dynamic programming, exact when pair terms couple few units at a time",
      Construct<DpSolver>,

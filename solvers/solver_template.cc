@@ -42,8 +42,9 @@ Expected<SolveResult> SolverTemplate::Solve(const AllocationProblem& problem,
                                             const SolveOptions& options) {
   // The clock starts before any work; the recorder offers the warm start.
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   PlanState state(reduced);
   std::int64_t nodes = 0;

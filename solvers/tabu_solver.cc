@@ -212,8 +212,9 @@ SolverCapabilities TabuSolver::capabilities() const {
 Expected<SolveResult> TabuSolver::Solve(const AllocationProblem& problem,
                                         const SolveOptions& options) {
   const SolveClock clock(options);
-  const ReducedProblem reduced = Reduce(problem);
+  const ReducedProblem reduced = Reduce(problem, ReduceFor(options));
   IncumbentRecorder recorder(problem, options, clock);
+  recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
   if (reduced.NumGroups() == 0) {
     recorder.Offer(reduced.Expand({}));

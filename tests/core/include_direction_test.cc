@@ -39,10 +39,12 @@ const std::set<std::string> kProblemHeaders = {"solvers/allocation_problem.h",
 
 // Libraries that one file each may know: start of the include, part of the
 // file's name.
-const std::map<std::string, std::string> kAdapters = {
+const std::multimap<std::string, std::string> kAdapters = {
     {"coin/", "solvers/cbc"},
     {"Cbc", "solvers/cbc"},
+    {"Cbc", "solvers/bonmin"},  // Bonmin searches by CBC and throws its errors
     {"Coin", "solvers/cbc"},
+    {"Coin", "solvers/bonmin"},
     {"Osi", "solvers/cbc"},
     {"glpk", "solvers/glpk"},
     {"Bon", "solvers/bonmin"},
@@ -75,10 +77,17 @@ std::string RoomOf(const std::string& path) {
 std::string Objection(const std::string& file, const std::string& name) {
   const std::string from = RoomOf(file);
   const std::string to = RoomOf(name);
+  std::string owners;
   for (const auto& [start, adapter] : kAdapters) {
-    if (name.starts_with(start) && !file.starts_with(adapter)) {
-      return file + " includes " + name + ", which belongs in " + adapter;
+    if (!name.starts_with(start)) continue;
+    if (file.starts_with(adapter)) {
+      owners.clear();
+      break;
     }
+    owners += (owners.empty() ? "" : " or ") + adapter;
+  }
+  if (!owners.empty()) {
+    return file + " includes " + name + ", which belongs in " + owners;
   }
   const bool is_room = kArrows.contains(to) || to == "tests";
   if (!is_room || name.find('/') == std::string::npos || from == to) return {};

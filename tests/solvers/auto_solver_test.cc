@@ -155,7 +155,7 @@ TEST(AutoSolver, RelaxesWhatIsTooLargeForAMatrix) {
   SolveOptions options;
   options.node_limit = 2;
   const SolveResult result =
-      Solve(RandomProblem({.units = 2100, .pair_density = 0.0005}, 3), options);
+      Solve(RandomProblem({.units = 6000, .pair_density = 0.0005}, 3), options);
   EXPECT_THAT(result.detail, StartsWith("relax-round, then"));
   EXPECT_EQ(result.termination, Termination::kFeasible);
 }

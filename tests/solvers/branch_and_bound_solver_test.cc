@@ -105,7 +105,7 @@ TEST(BranchAndBoundSolver, ItsRootCertificateReachesItsBound) {
     const RandomProblemSpec spec{
         .units = 14, .resources = static_cast<int>(seed % 2), .tightness = 0.3};
     const AllocationProblem problem = RandomProblem(spec, seed);
-    const ReducedProblem reduced = Reduce(problem);
+    const ReducedProblem reduced = Reduce(problem, ReduceFor({}));
     const Expected<SolveResult> result = SolveAndCheck(solver, problem, {});
     ASSERT_TRUE(result.has_value()) << Describe(spec, seed);
     ASSERT_TRUE(result->root_certificate.has_value()) << Describe(spec, seed);

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "solvers/branch_and_bound_solver.h"
+#include "solvers/dominance_checker.h"
 #include "solvers/plan_checker.h"
 #include "solvers/reduced_problem.h"
 #include "tests/solvers/problem_generator.h"
@@ -25,10 +26,13 @@ using testing::SolveByBruteForce;
 
 // A plain valid certificate: each variable's shift is a little more than its
 // row's sum of magnitudes, so the matrix is diagonally dominant.
-RootCertificate DominantCertificate(const AllocationProblem& problem) {
-  const ReducedProblem reduced = Reduce(problem);
+RootCertificate DominantCertificate(const AllocationProblem& problem,
+                                    bool drops_dominated = false) {
+  const ReducedProblem reduced =
+      Reduce(problem, {.drop_dominated = drops_dominated});
   const int n = reduced.NumVariables();
   RootCertificate certificate;
+  certificate.drops_dominated = drops_dominated;
   for (int v = 0; v < n; ++v) {
     double sum = 1e-9;
     for (int w = 0; w < n; ++w) {
@@ -66,6 +70,58 @@ TEST(CertificateChecker, DerivesLowerBoundsOnly) {
     EXPECT_LE(certificate.bound, judge.objective) << Describe(spec, seed);
   }
   EXPECT_GT(compared, 200);
+}
+
+// Few pairs, so that options are dominated.
+TEST(CertificateChecker, ShowsThatDroppedOptionsAreDominated) {
+  int dropped = 0;
+  for (std::uint64_t seed = 0; seed < 120; ++seed) {
+    const RandomProblemSpec spec{.units = 6,
+                                 .options = 2 + static_cast<int>(seed % 3),
+                                 .resources = static_cast<int>(seed % 3),
+                                 .pair_density = 0.1,
+                                 .pair_scale = 0.2,
+                                 .whole_numbers = seed % 2 == 0,
+                                 .factor_rank = static_cast<int>(seed / 3 % 2),
+                                 .pins = static_cast<int>(seed % 2),
+                                 .ties = static_cast<int>(seed / 2 % 3)};
+    const AllocationProblem problem = RandomProblem(spec, seed);
+    const ReducedProblem reduced = Reduce(problem, {.drop_dominated = true});
+    if (reduced.infeasible) continue;
+    dropped += reduced.counts.dominated_options;
+    const RootCertificate certificate = DominantCertificate(problem, true);
+    EXPECT_TRUE(CheckRootCertificate(problem, certificate).has_value())
+        << Describe(spec, seed);
+    const auto judge = SolveByBruteForce(problem);
+    if (!judge.plan) continue;
+    EXPECT_LE(certificate.bound,
+              judge.objective + 1e-12 * ObjectiveScale(problem))
+        << Describe(spec, seed);
+  }
+  EXPECT_GT(dropped, 100);
+}
+
+TEST(DominanceChecker, RefusesWhatIsNotDominated) {
+  AllocationProblem problem;
+  problem.resources = {{"bytes", 10}};
+  problem.units = {{"a", {{"x", 1.0, {2}}, {"y", 2.0, {3}}, {"z", 2.0, {1}}}},
+                   {"b", {{"x", 0.0, {1}}, {"y", 5.0, {9}}}}};
+  problem.pairs.Add(0, 4, 0.5);
+  const std::vector<std::vector<std::size_t>> classes = {{0}, {1}};
+  const auto drop = [&](int from, int to) {
+    std::vector<std::vector<int>> options = {{0, 1, 2}, {0, 1}};
+    const std::string violation =
+        DropReplaced(problem, {{{0}, from, to}}, classes, options, [] {});
+    EXPECT_EQ(options[0].size(), violation.empty() ? 2U : 3U);
+    return violation;
+  };
+  EXPECT_EQ(drop(1, 0), "");                                // 1 + 0.5 <= 2
+  EXPECT_EQ(drop(1, 2), "");                                // equal cost
+  EXPECT_THAT(drop(0, 2), HasSubstr("does not dominate"));  // dearer
+  EXPECT_THAT(drop(2, 0), HasSubstr("does not dominate"));  // larger
+  EXPECT_THAT(drop(1, 1), HasSubstr("is gone"));
+  problem.pairs.Add(0, 4, 0.6);  // 1.1 with b's y: dearer than 2 - 1
+  EXPECT_THAT(drop(1, 0), HasSubstr("does not dominate"));
 }
 
 // The formula is an equality for a diagonal matrix of one free binary: the

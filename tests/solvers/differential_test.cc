@@ -270,8 +270,9 @@ TEST(LadderDifferential, BranchAndBoundAgreesWithBruteForceAndCertifies) {
     }
     if (HasFailure()) break;
   }
-  // Those with two-option units only, too; none where folding leaves nothing.
-  EXPECT_GT(certified, static_cast<int>(3 * kLadderProblems));
+  // Those with two-option units only, too; none where folding leaves nothing,
+  // as where each unit has an option that is best whatever the others take.
+  EXPECT_GT(certified, static_cast<int>(5 * kLadderProblems / 2));
 }
 
 std::vector<std::string> ExactSolvers() {

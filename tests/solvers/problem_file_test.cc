@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -10,6 +11,8 @@
 #include "core/json_file.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "solvers/branch_and_bound_solver.h"
+#include "solvers/certificate_checker.h"
 #include "solvers/enumerate_solver.h"
 #include "solvers/plan_checker.h"
 #include "solvers/result_file.h"
@@ -165,6 +168,38 @@ TEST_F(ProblemFile, ResultFileSpellsOutThePlan) {
   EXPECT_EQ(*file->root().String("termination"), "optimal");
   EXPECT_EQ(*file->root().Number("objective"), result->objective);
   EXPECT_EQ(file->root().Array("plan")->size(), 4U);
+}
+
+TEST_F(ProblemFile, ResultFileKeepsAProofThatOthersCanCheck) {
+  const AllocationProblem problem = testing::CoopProblem({.units = 25}, 2);
+  BranchAndBoundSolver solver;
+  const Expected<SolveResult> result = SolveAndCheck(solver, problem, {});
+  ASSERT_TRUE(result.has_value());
+  ASSERT_TRUE(result->root_certificate.has_value());
+  ASSERT_TRUE(WriteSolveResult(Path("r.json"), problem, *result, {}));
+  const Expected<StoredProof> proof = ReadStoredProof(Path("r.json"));
+  ASSERT_TRUE(proof.has_value()) << proof.error().message;
+  EXPECT_EQ(proof->presolve, result->presolve);
+  ASSERT_TRUE(proof->root_certificate.has_value());
+  EXPECT_EQ(proof->root_certificate->bound, result->root_certificate->bound);
+  EXPECT_TRUE(
+      CheckRootCertificate(problem, *proof->root_certificate).has_value());
+  RootCertificate forged = *proof->root_certificate;
+  forged.bound += 1e-3 * std::abs(forged.bound);
+  EXPECT_FALSE(CheckRootCertificate(problem, forged).has_value());
+}
+
+TEST_F(ProblemFile, StoredProofWithAMissingFieldIsRefusedByItsName) {
+  std::ofstream(Path("r.json"))
+      << R"({"format": "bitpact.result", "version": 1, "tool_version": "x",
+             "root_certificate": {"drops_dominated": false, "bound": 1.0,
+             "shift": [1.0], "multipliers": [], "group_pairs": []}})";
+  const Expected<StoredProof> proof = ReadStoredProof(Path("r.json"));
+  ASSERT_FALSE(proof.has_value());
+  EXPECT_EQ(proof.error().code, ErrorCode::kInvalidArgument);
+  EXPECT_NE(proof.error().message.find("root_certificate.point"),
+            std::string::npos)
+      << proof.error().message;
 }
 
 TEST_F(ProblemFile, ResultFileOfNoAnswerIsStillJson) {

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/reduced_problem.h"
 
+#include <algorithm>
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "solvers/plan_state.h"
@@ -114,7 +118,126 @@ TEST(ReducedProblem, SaysWhenFoldingProvesInfeasibility) {
   problem.resources = {{"a", 0}, {"b", 1}};
   problem.units = {{"u", {{"x", 0.0, {1, 0}}, {"y", 0.0, {0, 1}}}},
                    {"w", {{"x", 0.0, {1, 0}}, {"y", 0.0, {0, 1}}}}};
-  EXPECT_TRUE(Reduce(problem).infeasible.has_value());
+  const std::optional<std::string> reason = Reduce(problem).infeasible;
+  ASSERT_TRUE(reason.has_value());
+  EXPECT_EQ(*reason,
+            "b: the limit 1 is below the least possible 2 (greatest 2); u "
+            "needs 1, w 1; options that cannot keep the other limits are left "
+            "out");
+}
+
+// Dominated options gone: the best of what is left is the optimum, each plan's
+// objective is right, and every feasible plan contracts to one that is left, is
+// feasible and no worse.
+void ExpectOptimumSurvives(const AllocationProblem& problem,
+                           const ReducedProblem& reduced,
+                           const std::string& what) {
+  const double tolerance = 1e-12 * ObjectiveScale(problem);
+  double best = std::numeric_limits<double>::infinity();
+  Choices choices(static_cast<std::size_t>(reduced.NumGroups()), 0);
+  for (bool is_done = false; !is_done;) {
+    const Assignment plan = reduced.Expand(choices);
+    PlanState state(reduced);
+    state.Reset(choices);
+    EXPECT_EQ(state.IsWithinLimits(), IsFeasible(problem, plan)) << what;
+    EXPECT_NEAR(state.objective(), Objective(problem, plan), tolerance) << what;
+    if (state.IsWithinLimits()) best = std::min(best, state.objective());
+    is_done = true;
+    for (std::size_t g = 0; g < choices.size() && is_done; ++g) {
+      is_done = ++choices[g] == reduced.groups[g].NumChoices();
+      if (is_done) choices[g] = 0;
+    }
+  }
+  const testing::BruteForceAnswer judge = testing::SolveByBruteForce(problem);
+  ASSERT_TRUE(judge.plan.has_value()) << what;
+  EXPECT_NEAR(best, judge.objective, tolerance) << what;
+  for (const Assignment& start : {*judge.plan, *judge.worst}) {
+    const Assignment mapped = reduced.Expand(reduced.Contract(start));
+    EXPECT_TRUE(IsFeasible(problem, mapped)) << what;
+    EXPECT_LE(Objective(problem, mapped), Objective(problem, start) + tolerance)
+        << what;
+  }
+}
+
+TEST(ReducedProblem, DropsDominatedOptionsAndKeepsTheOptimum) {
+  int dropped = 0;
+  int compared = 0;
+  for (std::uint64_t seed = 0; seed < 200; ++seed) {
+    const RandomProblemSpec spec{
+        .units = 5,
+        .options = 2 + static_cast<int>(seed % 3),
+        .resources = static_cast<int>(seed % 4),
+        .pair_density = 0.1 * static_cast<double>(seed % 5),
+        .pair_scale = 0.3,
+        .whole_numbers = seed % 3 == 0,
+        .factor_rank = static_cast<int>(seed / 5 % 2),
+        .negative_factors = seed % 7 == 0,
+        .pins = static_cast<int>(seed / 4 % 2),
+        .ties = static_cast<int>(seed / 8 % 3),
+        .tightness = 0.2 + 0.2 * static_cast<double>(seed % 5)};
+    const AllocationProblem problem = RandomProblem(spec, seed);
+    const ReducedProblem reduced = Reduce(problem, {.drop_dominated = true});
+    if (testing::FeasibleObjectives(problem).empty()) continue;
+    ASSERT_FALSE(reduced.infeasible.has_value()) << Describe(spec, seed);
+    dropped += reduced.counts.dominated_options;
+    ++compared;
+    ExpectOptimumSurvives(problem, reduced, Describe(spec, seed));
+  }
+  EXPECT_GT(dropped, 300);
+  EXPECT_GT(compared, 150);
+}
+
+TEST(ReducedProblem, DropsOneOfTwoEqualOptions) {
+  AllocationProblem problem;
+  problem.resources = {{"bytes", 5}};
+  problem.units = {{"a", {{"x", 1.0, {2}}, {"y", 1.0, {2}}, {"z", 0.0, {4}}}},
+                   {"b", {{"x", 0.0, {3}}, {"y", 1.0, {1}}}}};
+  EXPECT_EQ(Reduce(problem).NumVariables(), 3);
+  const ReducedProblem reduced = Reduce(problem, {.drop_dominated = true});
+  EXPECT_EQ(reduced.NumVariables(), 2);
+  EXPECT_EQ(reduced.counts.dominated_options, 1);
+  EXPECT_EQ(reduced.Expand(reduced.Contract({1, 0})), Assignment({0, 0}));
+}
+
+TEST(ReducedProblem, KeepsAllPlansForAPool) {
+  SolveOptions options;
+  EXPECT_TRUE(ReduceFor(options).drop_dominated);
+  options.pool_size = 2;
+  EXPECT_FALSE(ReduceFor(options).drop_dominated);
+}
+
+TEST(ReducedProblem, DividesSizesAndRoundsTheLimitDown) {
+  // The reference of both is the smaller option; the limit is below its size
+  // when b must take the larger: (11 - 6 - 14) / 4, rounded down.
+  AllocationProblem problem;
+  problem.resources = {{"bytes", 29}};
+  problem.units = {{"a", {{"x", 1.0, {10}}, {"y", 0.0, {18}}}},
+                   {"b", {{"x", 1.0, {6}}, {"y", 0.0, {18}}}}};
+  ReducedProblem reduced = Reduce(problem);
+  EXPECT_EQ(reduced.sizes, (std::vector<std::vector<std::int64_t>>{{2, 3}}));
+  EXPECT_EQ(reduced.limits, std::vector<std::int64_t>({3}));  // 13 / 4
+  EXPECT_EQ(reduced.counts.divided_resources, 1);
+  // With pairs on the small options the large ones are the references.
+  problem.pairs.Add(0, 2, 0.5);
+  reduced = Reduce(problem);
+  EXPECT_EQ(reduced.sizes, (std::vector<std::vector<std::int64_t>>{{-2, -3}}));
+  EXPECT_EQ(reduced.limits, std::vector<std::int64_t>({-2}));  // -7 / 4
+}
+
+TEST(ReducedProblem, CountsWhatItFolds) {
+  AllocationProblem problem =
+      RandomProblem({.units = 6, .options = 3, .tightness = 1.0}, 3);
+  problem.pins = {{0, 1}};
+  problem.ties = {{1, 2}};
+  const PresolveCounts counts = Reduce(problem).counts;
+  EXPECT_EQ(counts.fixed_units, 1);
+  EXPECT_EQ(counts.tied_units, 1);
+  EXPECT_EQ(counts.idle_resources, 1);
+  EXPECT_EQ(counts.free_units, 4);
+  EXPECT_EQ(counts.binaries, 8);
+  EXPECT_EQ(PresolveText(counts),
+            "1 tied unit, 1 fixed unit, 1 limit always kept; left: 4 free "
+            "units, 8 binaries");
 }
 
 TEST(PairMatrix, SparseAndDenseAgree) {
