@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "core/check.h"
 #include "core/random.h"
 #include "solvers/plan_checker.h"
 #include "solvers/solver_factory.h"
@@ -12,14 +13,14 @@ namespace {
 
 // Plans of one surrogate, best first; at most `pool`, one where the solver
 // keeps no more.
-Expected<std::vector<FormatAssignment>> SolvePool(const Surrogate& surrogate,
-                                                  const TargetBudget& target,
-                                                  const ChoiceOptions& options,
-                                                  int pool) {
+Expected<std::vector<FormatAssignment>> SolvePool(
+    const Surrogate& surrogate,
+    const TargetBudget& target,
+    const ChoiceOptions& options) {
   const auto solver = MakeSolver(options.solver);
   if (!solver) return tl::unexpected(solver.error());
   SolveOptions solve = options.solve;
-  solve.pool_size = (*solver)->capabilities().pool ? pool : 1;
+  solve.pool_size = (*solver)->capabilities().pool ? options.pool : 1;
   const Expected<SolveResult> result =
       SolveAndCheck(**solver, ProblemOf(surrogate, target), solve);
   if (!result) return tl::unexpected(result.error());
@@ -83,17 +84,22 @@ AllocationProblem ProblemOf(const Surrogate& surrogate,
   return problem;
 }
 
-Expected<PlanSearchResult> ChoosePlan(ValueFunction& fit,
-                                      ValueFunction& judge,
-                                      const TargetBudget& target,
-                                      const NamedSurrogate& main,
-                                      const std::vector<NamedSurrogate>& others,
-                                      const ChoiceOptions& options) {
+Expected<PlanSearchResult> ChoosePlan(
+    ValueFunction& fit,
+    ValueFunction& judge,
+    const TargetBudget& target,
+    const std::vector<NamedSurrogate>& surrogates,
+    const ChoiceOptions& options) {
+  BITPACT_CHECK(!surrogates.empty(), "at least one surrogate");
   std::vector<PlanCandidate> candidates;
-  const auto add = [&](const std::string& name, FormatAssignment plan) {
-    const auto same =
-        std::ranges::find(candidates, plan, &PlanCandidate::assignment);
-    if (same == candidates.end()) candidates.push_back({name, std::move(plan)});
+  const auto add = [&](PlanCandidate candidate) {
+    const auto same = std::ranges::find(
+        candidates, candidate.assignment, &PlanCandidate::assignment);
+    if (same == candidates.end()) {
+      candidates.push_back(std::move(candidate));
+    } else {
+      same->baseline = same->baseline || candidate.baseline;
+    }
   };
   std::int64_t least = 0;
   FormatAssignment lowest;
@@ -106,22 +112,24 @@ Expected<PlanSearchResult> ChoosePlan(ValueFunction& fit,
                            " is below the least possible " +
                            std::to_string(least));
   }
-  const auto pool = SolvePool(*main.surrogate, target, options, options.pool);
-  if (!pool) return tl::unexpected(pool.error());
-  for (std::size_t i = 0; i < pool->size(); ++i) {
-    add(i == 0 ? main.name : main.name + " pool " + std::to_string(i + 1),
-        (*pool)[i]);
+  for (const NamedSurrogate& from : surrogates) {
+    const auto pool = SolvePool(*from.surrogate, target, options);
+    if (!pool) return tl::unexpected(pool.error());
+    for (std::size_t i = 0; i < pool->size(); ++i) {
+      add({i == 0 ? from.name : from.name + " pool " + std::to_string(i + 1),
+           (*pool)[i],
+           from.surrogate,
+           from.baseline && i == 0});
+    }
   }
-  for (const NamedSurrogate& other : others) {
-    const auto plans = SolvePool(*other.surrogate, target, options, 1);
-    if (!plans) return tl::unexpected(plans.error());
-    if (!plans->empty()) add(other.name, plans->front());
-  }
-  add("all at the smallest", std::move(lowest));
+  const Surrogate* main = surrogates.front().surrogate;
+  add({"all at the smallest", std::move(lowest), main, true});
   RandomStream random(options.solve.seed, "plan_choice/random");
-  add("random", DrawAtBudget(target.option_bytes, target.byte_limit, random));
-  return SearchPlan(
-      fit, judge, target, *main.surrogate, candidates, options.search);
+  add({"random",
+       DrawAtBudget(target.option_bytes, target.byte_limit, random),
+       main,
+       true});
+  return SearchPlan(fit, judge, target, candidates, options.search);
 }
 
 }  // namespace bitpact

@@ -37,24 +37,26 @@ AllocationProblem ProblemOf(const Surrogate& surrogate,
 struct NamedSurrogate {
   std::string name;
   const Surrogate* surrogate = nullptr;
+  bool baseline = false;  // see PlanCandidate
 };
 
 struct ChoiceOptions {
   std::string solver = "auto";
   SolveOptions solve;
-  int pool = 8;  // plans of the main surrogate
+  int pool =
+      8;  // plans of each surrogate, where the solver keeps more than one
   PlanSearchOptions search;
 };
 
-// main is solved for a pool; others each give one candidate, as do "all at the
-// smallest" and a random plan that fills the budget. kInvalidArgument when the
-// smallest formats are over the limit.
-Expected<PlanSearchResult> ChoosePlan(ValueFunction& fit,
-                                      ValueFunction& judge,
-                                      const TargetBudget& target,
-                                      const NamedSurrogate& main,
-                                      const std::vector<NamedSurrogate>& others,
-                                      const ChoiceOptions& options);
+// The surrogates' pools are the candidates, the first surrogate being the main
+// one, with "all at the smallest" and a random plan that fills the budget as
+// baselines. kInvalidArgument when the smallest formats are over the limit.
+Expected<PlanSearchResult> ChoosePlan(
+    ValueFunction& fit,
+    ValueFunction& judge,
+    const TargetBudget& target,
+    const std::vector<NamedSurrogate>& surrogates,
+    const ChoiceOptions& options);
 
 }  // namespace bitpact
 

@@ -12,11 +12,11 @@
 #include "cli/flags.h"
 #include "cli/pipeline.h"
 #include "cli/plan_choice.h"
+#include "cli/plan_measurement.h"
 #include "cli/report.h"
 #include "core/atomic_file.h"
 #include "core/progress.h"
 #include "estimators/problem_builder.h"
-#include "models/perplexity.h"
 #include "models/quantized_model.h"
 
 namespace bitpact {
@@ -91,81 +91,6 @@ Expected<Texts> ReadTexts(const RunFlags& flags, const LoadedModel& loaded) {
                eval->string()};
 }
 
-// Quantizes and runs plans, each next to full precision.
-class Judge {
- public:
-  Judge(const Model& model, const Texts& texts, const Quantizer& quantizer)
-      : model_(&model),
-        tokens_(&texts.evaluation),
-        calibration_(&texts.calibration),
-        quantizer_(&quantizer),
-        full_(FullPrecisionWeights(model)) {}
-
-  [[nodiscard]] ReportRow FullPrecision(const std::vector<Unit>& units) const {
-    ReportRow row;
-    row.name = "full precision";
-    row.loss = EvaluateLoss(*model_, full_, *tokens_, &full_);
-    row.model_bytes = model_->stored_bytes();
-    row.unit_bytes = model_->stored_bytes() - model_->kept_bytes();
-    std::int64_t weights = 0;
-    for (const Unit& unit : units) weights += WeightCount(unit);
-    row.bits_per_weight = 8.0 * static_cast<double>(row.unit_bytes) /
-                          static_cast<double>(weights);
-    return row;
-  }
-
-  Expected<ReportRow> Measure(const std::string& name,
-                              const AllocationPlan& plan) const {
-    const Expected<QuantizedModel> quantized =
-        QuantizedModel::Make(*model_, plan, *quantizer_, calibration_);
-    if (!quantized) return tl::unexpected(quantized.error());
-    if (quantized->packed_bytes() != plan.size_bytes) {
-      return Fail(ErrorCode::kInternal,
-                  "plan '" + name + "': packed arrays take " +
-                      std::to_string(quantized->packed_bytes()) +
-                      " bytes, the plan says " +
-                      std::to_string(plan.size_bytes));
-    }
-    ReportRow row;
-    row.name = name;
-    row.unit_bytes = plan.size_bytes;
-    row.model_bytes = plan.size_bytes + model_->kept_bytes();
-    row.bits_per_weight = plan.bits_per_weight();
-    row.loss = EvaluateLoss(*model_, quantized->weights(), *tokens_, &full_);
-    return row;
-  }
-
- private:
-  const Model* model_;
-  const TokenSet* tokens_;
-  const TokenSet* calibration_;
-  const Quantizer* quantizer_;
-  WeightSet full_;
-};
-
-// The random plan whose perplexity is the median of `count` draws.
-Expected<ReportRow> MeasureRandomPlans(const Judge& judge,
-                                       const SensitivityTable& table,
-                                       const AllocationProblem& problem,
-                                       int count) {
-  std::vector<ReportRow> rows;
-  for (int i = 0; i < count; ++i) {
-    const Assignment drawn = DrawRandomAssignment(
-        problem, table.options.seed, static_cast<std::uint64_t>(i));
-    Expected<ReportRow> row =
-        judge.Measure("random, median of " + std::to_string(count),
-                      PlanFromAssignment(table, drawn));
-    if (!row) return row;
-    rows.push_back(std::move(*row));
-  }
-  const auto middle =
-      rows.begin() + static_cast<std::ptrdiff_t>(rows.size() / 2);
-  std::nth_element(rows.begin(), middle, rows.end(), [](auto& a, auto& b) {
-    return a.loss.perplexity.mean < b.loss.perplexity.mean;
-  });
-  return *middle;
-}
-
 // What the steps of a run hand on to each other.
 struct Candidates {
   AllocationPlan naive;
@@ -173,7 +98,7 @@ struct Candidates {
 };
 
 Expected<void> MeasureRows(const RunFlags& flags,
-                           const Judge& judge,
+                           const PlanMeasurement& judge,
                            const Candidates& candidates,
                            Report& report) {
   const SensitivityTable& table = report.sensitivities;
@@ -193,8 +118,8 @@ Expected<void> MeasureRows(const RunFlags& flags,
     if (!added) return added;
   }
   if (flags.random_plans > 0) {
-    Expected<ReportRow> random = MeasureRandomPlans(
-        judge, table, candidates.chosen->problem, flags.random_plans);
+    Expected<ReportRow> random = judge.MeasureRandom(
+        table, candidates.chosen->problem, flags.random_plans);
     if (!random) return tl::unexpected(random.error());
     report.rows.push_back(std::move(*random));
   }
@@ -283,31 +208,48 @@ Expected<void> Refine(const RunFlags& flags,
   options.solve = flags.solve.options;
   options.pool = flags.pool;
   options.search = flags.search;
-  std::vector<NamedSurrogate> candidates;
+  std::vector<NamedSurrogate> surrogates = {
+      {table.estimator, &table.estimate.surrogate}};
   for (const SensitivityTable& other : others) {
-    candidates.push_back({other.estimator, &other.estimate.surrogate});
+    surrogates.push_back({other.estimator,
+                          &other.estimate.surrogate,
+                          other.estimator == "isolated"});
   }
-  Expected<PlanSearchResult> choice =
-      ChoosePlan(*playground.fit,
-                 *playground.judge,
-                 *flags.measure.estimate.target,
-                 {table.estimator, &table.estimate.surrogate},
-                 candidates,
-                 options);
+  Expected<PlanSearchResult> choice = ChoosePlan(*playground.fit,
+                                                 *playground.judge,
+                                                 *flags.measure.estimate.target,
+                                                 surrogates,
+                                                 options);
   if (!choice) return tl::unexpected(choice.error());
   report.plan = PlanFromAssignment(table, choice->best.assignment);
   report.choice = std::move(*choice);
   return WritePlan(flags.output / "plan.json", report.plan, table.inputs);
 }
 
-// Cheap metrics whose plans stand beside the main one's.
+// "pairs" grows with the square of the units.
+bool PairsAreCheap(const Playground& playground) {
+  constexpr std::size_t kMostEvaluations = 1500;
+  const std::size_t indicators =
+      playground.units.size() * (playground.formats.size() - 1);
+  return indicators * indicators / 2 <= kMostEvaluations;
+}
+
+// The metrics whose plans stand beside the main one's: on their own text none
+// of them leads at every budget.
 Expected<std::vector<SensitivityTable>> MeasureOthers(
     const RunFlags& flags,
     const Model& model,
     const TokenSet& calibration,
     Playground& playground) {
   std::vector<std::string> names = {"isolated"};
-  if (playground.fit) names.insert(names.end(), {"isolated-both", "shapley"});
+  if (playground.fit) {
+    for (const char* name :
+         {"isolated-both", "shapley", "quadratic", "pairs"}) {
+      if (name == flags.measure.estimator) continue;
+      if (name == std::string("pairs") && !PairsAreCheap(playground)) continue;
+      names.emplace_back(name);
+    }
+  }
   MeasureOptions options = flags.measure;
   options.held_out = 0;
   std::vector<SensitivityTable> tables;
@@ -394,7 +336,8 @@ Expected<Exit> Run(RunFlags flags) {
   }
   report.solve = plans->chosen.result;
   report.sensitivities = std::move(*table);
-  const Judge judge(model, *texts, *playground->quantizer);
+  const PlanMeasurement judge(
+      model, texts->calibration, texts->evaluation, *playground->quantizer);
   done = MeasureRows(flags, judge, {plans->naive, &plans->chosen}, report);
   if (!done) return tl::unexpected(done.error());
   ComparePlans(PredictedTokens(texts->evaluation), report.rows);

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
+#include <numeric>
 #include <utility>
 
 #include "core/check.h"
@@ -25,10 +26,10 @@ std::int64_t BytesOf(const TargetBudget& target,
 // Everything measured on the fitting windows, and what is expected elsewhere.
 class Landscape {
  public:
-  Landscape(ValueFunction& game,
-            const TargetBudget& target,
-            const Surrogate& surrogate)
-      : game_(&game), target_(&target), surrogate_(&surrogate) {}
+  Landscape(ValueFunction& game, const TargetBudget& target)
+      : game_(&game), target_(&target) {}
+
+  void FollowGuide(const Surrogate& surrogate) { surrogate_ = &surrogate; }
 
   Expected<void> Measure(const std::vector<FormatAssignment>& plans) {
     const auto values = game_->Evaluate(plans);
@@ -138,7 +139,7 @@ class Landscape {
 
   ValueFunction* game_;
   const TargetBudget* target_;
-  const Surrogate* surrogate_;
+  const Surrogate* surrogate_ = nullptr;
   Surrogate correction_;
   std::map<FormatAssignment, double> known_;
 };
@@ -204,37 +205,88 @@ Expected<void> Validate(const PlanSearchOptions& options) {
 }
 
 std::string DescribeSearch(const PlanSearchResult& result) {
-  return result.best.name + ", the best of " +
-         std::to_string(result.judged.size()) + " plans on held-out windows; " +
+  const bool swapped = result.best.name.starts_with("swap");
+  return result.best.name + (swapped ? " from " + result.start : "") + ", of " +
+         std::to_string(result.judged.size()) + " plans judged; " +
          std::to_string(result.swaps) + " swaps, " +
          std::to_string(result.neighbours) + " neighbours measured";
 }
+
+namespace {
+
+double TokensOf(const ValueFunction& game) {
+  const std::span<const double> tokens = game.window_tokens();
+  return std::accumulate(tokens.begin(), tokens.end(), 0.0);
+}
+
+Expected<void> CheckCandidates(const TargetBudget& target,
+                               const std::vector<PlanCandidate>& candidates) {
+  if (candidates.empty()) {
+    return InvalidArgument("candidates = 0 violates: at least one plan");
+  }
+  for (const PlanCandidate& candidate : candidates) {
+    BITPACT_CHECK(candidate.guide != nullptr, "a guide for every candidate");
+    if (BytesOf(target, candidate.assignment) > target.byte_limit) {
+      return InvalidArgument("candidate '" + candidate.name +
+                             "' is over the budget");
+    }
+  }
+  return {};
+}
+
+// Sets the judge's loss of judged[first..].
+Expected<void> JudgeFrom(std::size_t first,
+                         ValueFunction& judge,
+                         std::vector<JudgedPlan>& judged) {
+  std::vector<FormatAssignment> plans;
+  for (std::size_t i = first; i < judged.size(); ++i) {
+    plans.push_back(judged[i].assignment);
+  }
+  const auto values = judge.Evaluate(plans);
+  if (!values) return tl::unexpected(values.error());
+  for (std::size_t i = first; i < judged.size(); ++i) {
+    judged[i].judge_loss = (*values)[i - first].loss;
+  }
+  return {};
+}
+
+// Steps 3 and 4 of the header.
+JudgedPlan TakeBest(const std::vector<PlanCandidate>& candidates,
+                    const std::vector<JudgedPlan>& judged,
+                    std::size_t start) {
+  JudgedPlan best = judged[start];
+  for (std::size_t i = candidates.size(); i < judged.size(); ++i) {
+    if (judged[i].judge_loss < best.judge_loss) best = judged[i];
+  }
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].baseline && judged[i].judge_loss < best.judge_loss) {
+      best = judged[i];
+    }
+  }
+  return best;
+}
+
+}  // namespace
 
 Expected<PlanSearchResult> SearchPlan(
     ValueFunction& fit,
     ValueFunction& judge,
     const TargetBudget& target,
-    const Surrogate& surrogate,
     const std::vector<PlanCandidate>& candidates,
     const PlanSearchOptions& options) {
   const auto begun = std::chrono::steady_clock::now();
   const Expected<void> valid = Validate(options);
   if (!valid) return tl::unexpected(valid.error());
-  if (candidates.empty()) {
-    return InvalidArgument("candidates = 0 violates: at least one plan");
-  }
-  std::vector<FormatAssignment> plans;
-  for (const PlanCandidate& candidate : candidates) {
-    if (BytesOf(target, candidate.assignment) > target.byte_limit) {
-      return InvalidArgument("candidate '" + candidate.name +
-                             "' is over the budget");
-    }
-    plans.push_back(candidate.assignment);
-  }
+  Expected<void> done = CheckCandidates(target, candidates);
+  if (!done) return tl::unexpected(done.error());
   CountingGame counted_fit(fit);
   CountingGame counted_judge(judge);
-  Landscape landscape(counted_fit, target, surrogate);
-  Expected<void> done = landscape.Measure(plans);
+  Landscape landscape(counted_fit, target);
+  std::vector<FormatAssignment> plans;
+  for (const PlanCandidate& candidate : candidates) {
+    plans.push_back(candidate.assignment);
+  }
+  done = landscape.Measure(plans);
   if (!done) return tl::unexpected(done.error());
   PlanSearchResult result;
   for (const PlanCandidate& candidate : candidates) {
@@ -243,21 +295,26 @@ Expected<PlanSearchResult> SearchPlan(
                              landscape.LossOf(candidate.assignment),
                              0.0});
   }
-  const FormatAssignment start =
-      std::ranges::min_element(result.judged, {}, &JudgedPlan::fit_loss)
-          ->assignment;
-  done = Descend(landscape, options, start, result);
+  done = JudgeFrom(0, counted_judge, result.judged);
+  if (!done) return tl::unexpected(done.error());
+  const double fit_tokens = TokensOf(fit);
+  const double judge_tokens = TokensOf(judge);
+  const auto start = static_cast<std::size_t>(
+      std::ranges::min_element(result.judged,
+                               {},
+                               [&](const JudgedPlan& plan) {
+                                 return fit_tokens * plan.fit_loss +
+                                        judge_tokens * plan.judge_loss;
+                               }) -
+      result.judged.begin());
+  result.start = candidates[start].name;
+  landscape.FollowGuide(*candidates[start].guide);
+  done = Descend(landscape, options, candidates[start].assignment, result);
   if (!done) return tl::unexpected(done.error());
   KeepFewer(result.judged, candidates.size());
-  plans.clear();
-  for (const JudgedPlan& plan : result.judged) plans.push_back(plan.assignment);
-  const auto values = counted_judge.Evaluate(plans);
-  if (!values) return tl::unexpected(values.error());
-  for (std::size_t i = 0; i < plans.size(); ++i) {
-    result.judged[i].judge_loss = (*values)[i].loss;
-  }
-  result.best =
-      *std::ranges::min_element(result.judged, {}, &JudgedPlan::judge_loss);
+  done = JudgeFrom(candidates.size(), counted_judge, result.judged);
+  if (!done) return tl::unexpected(done.error());
+  result.best = TakeBest(candidates, result.judged, start);
   result.fit_evaluations = counted_fit.evaluations();
   result.judge_evaluations = counted_judge.evaluations();
   const std::chrono::duration<double> taken =

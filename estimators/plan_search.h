@@ -7,17 +7,20 @@
 // one, so the last word is not its own:
 //
 // 1. Every candidate (a solver's pool, plans of other metrics, one that knows
-//    nothing) is measured on the fitting windows.
-// 2. From the best one, measured swaps: neighbours lower a unit by a step,
-//    raise another, and fill what room is left; or only raise. Those that the
-//    surrogate, corrected by everything measured on the way, likes most are
-//    measured, moves_per_round at a time; the best is taken when it lowers the
-//    loss. Ends when max_evaluations are used or patience rounds bring nothing.
-// 3. Candidates and the plans on the way are measured on windows that nothing
-//    was fitted or searched on, and the best THERE is taken. Losses on fitting
-//    windows fall with every swap while those on other text rise again: the
-//    judge sees the turn. No plan of the candidates is better than the answer
-//    on the judge's windows, by construction.
+//    nothing) is measured on the fitting windows and on the judge's, windows
+//    that nothing was fitted or searched on. The best over both is the start:
+//    few plans are compared, so more text counts for more than text unseen.
+// 2. From it, measured swaps on the fitting windows: neighbours lower a unit by
+//    a step, raise another, and fill what room is left; or only raise. Those
+//    that the start's surrogate, corrected by everything measured on the way,
+//    likes most are measured, moves_per_round at a time; the best is taken when
+//    it lowers the loss. Ends when max_evaluations are used or patience rounds
+//    bring nothing.
+// 3. Of the start and the plans on the way the one with the least loss on the
+//    judge's windows is taken. Losses on fitting windows fall with every swap
+//    while those on other text rise again: the judge sees the turn.
+// 4. A candidate marked as a baseline that is better on the judge's windows
+//    replaces it: the answer is never worse there than any baseline.
 //
 // The correction is FitQuadratic (quadratic_fit.h) on the surrogate's residuals
 // over all plans measured here, once there are twice as many as indicators.
@@ -38,6 +41,9 @@ namespace bitpact {
 struct PlanCandidate {
   std::string name;
   FormatAssignment assignment;  // within the budget
+  // Ranks the neighbours when the search starts here. Outlives the search.
+  const Surrogate* guide = nullptr;
+  bool baseline = false;
 };
 
 struct PlanSearchOptions {
@@ -59,6 +65,7 @@ struct JudgedPlan {
 
 struct PlanSearchResult {
   JudgedPlan best;
+  std::string start;               // the candidate the swaps started from
   std::vector<JudgedPlan> judged;  // candidates in order, then swaps
   int swaps = 0;                   // improvements on the fitting windows
   int neighbours = 0;              // measured
@@ -67,17 +74,16 @@ struct PlanSearchResult {
   double seconds = 0.0;
 };
 
-// "best of 9 candidates and 4 swaps (96 neighbours measured) on 2,713 held-out
-// tokens: swap 3".
+// "swap 3 from pairs, of 12 plans judged; 4 swaps, 96 neighbours measured".
 std::string DescribeSearch(const PlanSearchResult& result);
 
 // fit and judge: games of the same units on windows of their own.
-// kInvalidArgument: no candidate, or one that is over the budget.
+// kInvalidArgument: no candidate, or one that is over the budget. CHECKs that
+// every candidate has a guide.
 Expected<PlanSearchResult> SearchPlan(
     ValueFunction& fit,
     ValueFunction& judge,
     const TargetBudget& target,
-    const Surrogate& surrogate,
     const std::vector<PlanCandidate>& candidates,
     const PlanSearchOptions& options);
 

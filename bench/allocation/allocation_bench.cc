@@ -59,6 +59,9 @@ struct Flags {
                                       "pairs",
                                       "quadratic",
                                       "plan"};
+  // Whose plans "plan" starts from, on the fitting windows.
+  std::vector<std::string> candidates = {
+      "quadratic", "pairs", "isolated", "isolated-both", "shapley"};
   int coalitions = 0;
   int search = 400;
   CommonFlags common;
@@ -189,31 +192,22 @@ class Table {
   }
 
   Expected<Cell> Choose(const TargetBudget& target, Cell cell) {
-    const auto main = EstimateOnce(*fit_, "quadratic", target);
-    if (!main) return tl::unexpected(main.error());
-    std::vector<NamedSurrogate> others;
+    std::vector<NamedSurrogate> surrogates;
     double share = 0.0;  // of the fitting windows in all tokens
     for (const double tokens : fit_->window_tokens()) share += tokens;
     share /= static_cast<double>(calibration_->predicted);
-    cell.evaluations = (*main)->cost.evaluations * share;
-    cell.seconds = (*main)->cost.seconds;
-    for (const char* name : {"isolated", "isolated-both", "shapley"}) {
-      const auto other = EstimateOnce(*fit_, name, target);
-      if (!other) return tl::unexpected(other.error());
-      others.push_back({name, &(*other)->surrogate});
-      cell.evaluations += (*other)->cost.evaluations * share;
-      cell.seconds += (*other)->cost.seconds;
+    for (const std::string& name : flags_->candidates) {
+      const auto estimate = EstimateOnce(*fit_, name, target);
+      if (!estimate) return tl::unexpected(estimate.error());
+      surrogates.push_back({name, &(*estimate)->surrogate, name == "isolated"});
+      cell.evaluations += (*estimate)->cost.evaluations * share;
+      cell.seconds += (*estimate)->cost.seconds;
     }
     ChoiceOptions options;
     options.solve.seed = flags_->common.seed;
     options.solve.time_limit_s = 20.0;
     options.search.max_evaluations = flags_->search;
-    const auto chosen = ChoosePlan(*fit_,
-                                   *judge_,
-                                   target,
-                                   {"quadratic", &(*main)->surrogate},
-                                   others,
-                                   options);
+    const auto chosen = ChoosePlan(*fit_, *judge_, target, surrogates, options);
     if (!chosen) return tl::unexpected(chosen.error());
     cell.evaluations += chosen->fit_evaluations * share +
                         chosen->judge_evaluations * (1.0 - share);
@@ -383,6 +377,8 @@ int Main(int argc, char** argv) {
   app.add_option("--bits", flags.bits)->delimiter(',');
   app.add_option("--group-size", flags.group_size)->capture_default_str();
   app.add_option("--methods", flags.methods, "\"plan\" last, to be counted")
+      ->delimiter(',');
+  app.add_option("--candidates", flags.candidates, "Whose plans plan measures")
       ->delimiter(',');
   app.add_option("--coalitions", flags.coalitions)->capture_default_str();
   app.add_option("--search", flags.search)->capture_default_str();

@@ -20,10 +20,13 @@ TargetBudget HalfBudget() {
 }
 
 // Knows nothing.
-Surrogate Blank() {
-  Surrogate surrogate;
-  surrogate.linear.assign(kUnits, {0.0, 1.0});
-  return surrogate;
+const Surrogate& Blank() {
+  static const Surrogate kBlank = [] {
+    Surrogate surrogate;
+    surrogate.linear.assign(kUnits, {0.0, 1.0});
+    return surrogate;
+  }();
+  return kBlank;
 }
 
 double BestAtBudget(const FunctionGame::Function& toy) {
@@ -53,7 +56,7 @@ TEST(SearchPlan, SwapsReachTheBestPlanFromAPoorStart) {
   FunctionGame judge(kUnits, 2, toy);
   const FormatAssignment wrong = {0, 0, 0, 0, 0, 1, 1, 1, 1, 1};
   const auto result = SearchPlan(
-      fit, judge, HalfBudget(), Blank(), {{"wrong", wrong}}, {.patience = 10});
+      fit, judge, HalfBudget(), {{"wrong", wrong, &Blank()}}, {.patience = 10});
   ASSERT_TRUE(result) << result.error().message;
   EXPECT_NEAR(result->best.judge_loss, BestAtBudget(toy), 1e-9);
   EXPECT_GT(result->swaps, 0);
@@ -72,14 +75,14 @@ TEST(SearchPlan, TheJudgeTurnsDownWhatOnlyFitsTheFittingText) {
   });
   const FormatAssignment start = {1, 1, 1, 1, 1, 0, 0, 0, 0, 0};
   const auto result =
-      SearchPlan(fit, judge, HalfBudget(), Blank(), {{"start", start}}, {});
+      SearchPlan(fit, judge, HalfBudget(), {{"start", start, &Blank()}}, {});
   ASSERT_TRUE(result);
   EXPECT_GT(result->swaps, 0);
   EXPECT_EQ(result->best.name, "start");
   EXPECT_EQ(result->best.assignment, start);
 }
 
-TEST(SearchPlan, IsNeverWorseThanACandidateOnTheJudgesText) {
+TEST(SearchPlan, IsNeverWorseThanABaselineOnTheJudgesText) {
   for (std::uint64_t seed = 0; seed < 10; ++seed) {
     const TwoAdditiveGame seen(kUnits, seed);
     const TwoAdditiveGame unseen(kUnits, seed + 100);
@@ -88,12 +91,12 @@ TEST(SearchPlan, IsNeverWorseThanACandidateOnTheJudgesText) {
     std::vector<PlanCandidate> candidates;
     RandomStream random(seed, "test");
     for (int i = 0; i < 4; ++i) {
-      candidates.push_back(
-          {"c" + std::to_string(i),
-           DrawAtBudget(HalfBudget().option_bytes, 30, random)});
+      candidates.push_back({"c" + std::to_string(i),
+                            DrawAtBudget(HalfBudget().option_bytes, 30, random),
+                            &Blank(),
+                            true});
     }
-    const auto result =
-        SearchPlan(fit, judge, HalfBudget(), Blank(), candidates, {});
+    const auto result = SearchPlan(fit, judge, HalfBudget(), candidates, {});
     ASSERT_TRUE(result);
     for (const PlanCandidate& candidate : candidates) {
       EXPECT_LE(result->best.judge_loss, unseen(candidate.assignment))
@@ -102,6 +105,35 @@ TEST(SearchPlan, IsNeverWorseThanACandidateOnTheJudgesText) {
     EXPECT_LE(result->judged.size(),
               candidates.size() + PlanSearchOptions::kMostJudged);
   }
+}
+
+TEST(SearchPlan, StartsFromTheCandidateThatIsBestOverAllText) {
+  // a: 3 on the fitting text and 1 on the judge's; b: 2 and 2; c: 1 and 9.
+  const FormatAssignment a = {1, 1, 1, 1, 1, 0, 0, 0, 0, 0};
+  const FormatAssignment b = {0, 1, 1, 1, 1, 1, 0, 0, 0, 0};
+  const FormatAssignment c = {0, 0, 1, 1, 1, 1, 1, 0, 0, 0};
+  FunctionGame fit(kUnits,
+                   2,
+                   [&](const FormatAssignment& q) {
+                     return q == a ? 3.0 : q == b ? 2.0 : q == c ? 1.0 : 8.0;
+                   },
+                   {30.0});
+  FunctionGame judge(kUnits,
+                     2,
+                     [&](const FormatAssignment& q) {
+                       return q == a ? 1.0 : q == b ? 2.0 : q == c ? 9.0 : 0.0;
+                     },
+                     {20.0});
+  const auto result =
+      SearchPlan(fit,
+                 judge,
+                 HalfBudget(),
+                 {{"a", a, &Blank()}, {"b", b, &Blank()}, {"c", c, &Blank()}},
+                 {.max_evaluations = 0});
+  ASSERT_TRUE(result);
+  // 30 * 3 + 20 * 1 = 110, 100, 210.
+  EXPECT_EQ(result->start, "b");
+  EXPECT_EQ(result->best.name, "b");
 }
 
 TEST(SearchPlan, EveryPlanKeepsTheBudgetWithUnevenUnitsAndThreeFormats) {
@@ -118,7 +150,7 @@ TEST(SearchPlan, EveryPlanKeepsTheBudgetWithUnevenUnitsAndThreeFormats) {
   Surrogate surrogate;
   surrogate.linear.assign(5, {0.0, 1.0, 2.0});
   const auto result = SearchPlan(
-      game, game, target, surrogate, {{"low", FormatAssignment(5, 2)}}, {});
+      game, game, target, {{"low", FormatAssignment(5, 2), &surrogate}}, {});
   ASSERT_TRUE(result);
   EXPECT_GT(result->judged.size(), 1U);
   for (const JudgedPlan& plan : result->judged) {
@@ -132,15 +164,15 @@ TEST(SearchPlan, EveryPlanKeepsTheBudgetWithUnevenUnitsAndThreeFormats) {
 
 TEST(SearchPlan, RefusesNoCandidateAndOneOverTheBudget) {
   FunctionGame game(kUnits, 2, [](const FormatAssignment&) { return 1.0; });
-  const auto none = SearchPlan(game, game, HalfBudget(), Blank(), {}, {});
+  const auto none = SearchPlan(game, game, HalfBudget(), {}, {});
   ASSERT_FALSE(none);
   EXPECT_EQ(none.error().code, ErrorCode::kInvalidArgument);
-  const auto large = SearchPlan(game,
-                                game,
-                                HalfBudget(),
-                                Blank(),
-                                {{"high", FormatAssignment(kUnits, 0)}},
-                                {});
+  const auto large =
+      SearchPlan(game,
+                 game,
+                 HalfBudget(),
+                 {{"high", FormatAssignment(kUnits, 0), &Blank()}},
+                 {});
   ASSERT_FALSE(large);
   EXPECT_THAT(large.error().message, testing::HasSubstr("'high'"));
 }
