@@ -252,7 +252,7 @@ ByteLimit ResolveBudget(const Budget& budget,
   return result;
 }
 
-bool SplitPlayground(Playground& playground) {
+bool SplitPlayground(const TokenSet& calibration, Playground& playground) {
   const WindowSplit split =
       SplitWindows(static_cast<int>(playground.memo->window_tokens().size()));
   if (split.judge.empty()) return false;
@@ -260,6 +260,10 @@ bool SplitPlayground(Playground& playground) {
       std::make_unique<WindowSubsetGame>(*playground.memo, split.fit);
   playground.judge =
       std::make_unique<WindowSubsetGame>(*playground.memo, split.judge);
+  // An outside program may count windows of its own.
+  if (!playground.outside) {
+    playground.fit_tokens = TakeWindows(calibration, split.fit);
+  }
   return true;
 }
 
@@ -277,7 +281,9 @@ Expected<SensitivityTable> Measure(const Model& model,
                                &playground.units,
                                &playground.formats,
                                playground.quantizer.get(),
-                               &calibration};
+                               playground.fit && !playground.outside
+                                   ? &playground.fit_tokens
+                                   : &calibration};
   Expected<Estimate> estimate =
       RunEstimator(**made,
                    {&game, playground.outside ? nullptr : &evidence},

@@ -88,7 +88,7 @@ ByteLimit ResolveBudget(const Budget& budget,
 ModelBytes MeasureBytes(const Model& model, const std::vector<Unit>& units);
 
 // False, and nothing changed, with fewer than three calibration windows.
-bool SplitPlayground(Playground& playground);
+bool SplitPlayground(const TokenSet& calibration, Playground& playground);
 
 // Runs one estimator, on the fitting windows where they are split off, and
 // judges it on held-out assignments.

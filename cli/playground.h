@@ -35,7 +35,7 @@ struct MeasureOptions {
   bool symmetric = false;
   std::string quantizer = "quanto";
   QuantizerOptions quantizer_options;
-  std::string estimator = "coopq";
+  std::string estimator = "quadratic";
   EstimateOptions estimate;
   // Predicted tokens, at least. Unset: kCalibrationTokens, or the whole text
   // where it has fewer.
@@ -64,6 +64,7 @@ struct Playground {
   // rest to judge plans by.
   std::unique_ptr<WindowSubsetGame> fit;
   std::unique_ptr<WindowSubsetGame> judge;
+  TokenSet fit_tokens;  // the windows of `fit`, for metrics that need tokens
   // Whether `game` is an outside program, which metrics cannot look into.
   bool outside = false;
   // What the game's values depend on, field -> fingerprint.

@@ -243,9 +243,16 @@ Expected<std::vector<SensitivityTable>> MeasureOthers(
     Playground& playground) {
   std::vector<std::string> names = {"isolated"};
   if (playground.fit) {
-    for (const char* name :
-         {"isolated-both", "shapley", "quadratic", "pairs"}) {
+    for (const char* name : {"isolated-both",
+                             "shapley",
+                             "quadratic",
+                             "pairs",
+                             "fisher",
+                             "gradient-error"}) {
       if (name == flags.measure.estimator) continue;
+      const bool looks_inside = name == std::string("fisher") ||
+                                name == std::string("gradient-error");
+      if (looks_inside && playground.outside) continue;
       if (name == std::string("pairs") && !PairsAreCheap(playground)) continue;
       names.emplace_back(name);
     }
@@ -297,7 +304,7 @@ Expected<Exit> Run(RunFlags flags) {
   if (!playground) return tl::unexpected(playground.error());
   if (!flags.refine) {
     report.choice_note = "plan taken: the solver's (--no-refine)";
-  } else if (!SplitPlayground(*playground)) {
+  } else if (!SplitPlayground(texts->calibration, *playground)) {
     report.choice_note =
         "plan taken: the solver's (under three calibration windows: none to "
         "hold out)";

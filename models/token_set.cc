@@ -236,6 +236,22 @@ Expected<TokenSet> MakeTokenSet(std::string_view text,
   return set;
 }
 
+TokenSet TakeWindows(const TokenSet& set, std::span<const int> windows) {
+  BITPACT_CHECK(!windows.empty(), "at least one window");
+  TokenSet part;
+  for (const int window : windows) {
+    const TokenWindow& taken = set.windows.at(static_cast<std::size_t>(window));
+    part.windows.push_back(taken);
+    part.predicted += taken.predicted();
+  }
+  part.document_hashes = set.document_hashes;
+  part.fingerprint = Fingerprint(part);
+  part.description = std::to_string(windows.size()) + " windows of " +
+                     std::to_string(set.windows.size()) + ": " +
+                     set.description;
+  return part;
+}
+
 Expected<TokenSet> ReadTokenSet(const std::filesystem::path& file,
                                 const Tokenizer& tokenizer,
                                 int context,

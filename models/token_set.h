@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -79,6 +80,10 @@ struct SharedText {
 };
 // The first of `b` that also stands in `a`. O(n log n).
 std::optional<SharedText> SharedDocument(const TokenSet& a, const TokenSet& b);
+
+// The windows at distinct indices, at least one, in the order given. Keeps all
+// document_hashes: what a document was cut into is not recorded.
+TokenSet TakeWindows(const TokenSet& set, std::span<const int> windows);
 
 // context: the model's. name: the file, for messages.
 // kInvalidArgument: empty text, no document of min_tokens, a text shorter than

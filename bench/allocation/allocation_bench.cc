@@ -60,8 +60,13 @@ struct Flags {
                                       "quadratic",
                                       "plan"};
   // Whose plans "plan" starts from, on the fitting windows.
-  std::vector<std::string> candidates = {
-      "quadratic", "pairs", "isolated", "isolated-both", "shapley"};
+  std::vector<std::string> candidates = {"quadratic",
+                                         "pairs",
+                                         "isolated",
+                                         "isolated-both",
+                                         "shapley",
+                                         "fisher",
+                                         "gradient-error"};
   int coalitions = 0;
   int search = 400;
   CommonFlags common;
@@ -119,6 +124,7 @@ class Table {
       return InvalidArgument("--calibration-tokens: at least three windows");
     }
     fit_ = std::make_unique<WindowSubsetGame>(*memo_, split.fit);
+    fit_tokens_ = TakeWindows(*calibration_, split.fit);
     judge_ = std::make_unique<WindowSubsetGame>(*memo_, split.judge);
     estimates_.clear();
     return {};
@@ -185,7 +191,11 @@ class Table {
     const auto estimator = MakeEstimator(name);
     if (!estimator) return tl::unexpected(estimator.error());
     const ModelEvidence evidence{
-        model_, &units_, &formats_, quantizer_.get(), calibration_};
+        model_,
+        &units_,
+        &formats_,
+        quantizer_.get(),
+        &game == memo_.get() ? calibration_ : &fit_tokens_};
     auto estimate = RunEstimator(**estimator, {&game, &evidence}, options);
     if (!estimate) return tl::unexpected(estimate.error());
     return &estimates_.emplace(key, std::move(*estimate)).first->second;
@@ -256,6 +266,7 @@ class Table {
   std::unique_ptr<ModelGame> game_;
   std::unique_ptr<MemoisedGame> memo_;
   std::unique_ptr<WindowSubsetGame> fit_;
+  TokenSet fit_tokens_;
   std::unique_ptr<WindowSubsetGame> judge_;
   std::map<std::string, Estimate> estimates_;
 };

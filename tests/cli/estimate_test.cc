@@ -282,7 +282,8 @@ TEST_F(MpiEstimate, AKilledRankEndsTheRunAndTheNextGoesOn) {
       "if [ \"$n\" = 90 ] && [ ! -e '" +
       marker + "' ]; then : > '" + marker + "'; kill -9 $PPID; exit; fi";
   // So that the rank is the parent of the script.
-  const Words whole = {"--value-function", "exec " + Script(dies)};
+  const Words whole = {
+      "--value-function", "exec " + Script(dies), "--estimator", "coopq"};
   const ProgramResult killed = OnRanks(3, Arguments("out", whole));
   EXPECT_NE(killed.status, 0);
   ASSERT_TRUE(std::filesystem::exists(marker)) << killed.errors;

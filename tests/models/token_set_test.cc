@@ -165,6 +165,22 @@ TEST_F(TokenSetTest, FingerprintFollowsTokensAndBorders) {
   EXPECT_NE(Make(text, {.window = 8, .min_tokens = 2}).fingerprint, first);
 }
 
+TEST_F(TokenSetTest, SomeWindowsAreASetOfTheirOwn) {
+  const TokenSet all =
+      Make(one_ + "<|endoftext|>" + two_ + "<|endoftext|>" + one_ + two_, {});
+  ASSERT_EQ(all.windows.size(), 3U);
+  const std::vector<int> places = {2, 0};
+  const TokenSet some = TakeWindows(all, places);
+  ASSERT_EQ(some.windows.size(), 2U);
+  EXPECT_EQ(some.windows[0].tokens, all.windows[2].tokens);
+  EXPECT_EQ(some.windows[1].tokens, all.windows[0].tokens);
+  EXPECT_EQ(some.predicted, all.predicted - all.windows[1].predicted());
+  EXPECT_EQ(some.document_hashes, all.document_hashes);
+  EXPECT_NE(some.fingerprint, all.fingerprint);
+  const std::vector<int> everything = {0, 1, 2};
+  EXPECT_EQ(TakeWindows(all, everything).fingerprint, all.fingerprint);
+}
+
 TEST_F(TokenSetTest, EmptyAndShortTexts) {
   for (const char* text :
        {"", " \n\t", "<|endoftext|>", "\n<|endoftext|> \n"}) {
