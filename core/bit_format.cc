@@ -24,9 +24,69 @@ bool Take(std::string_view& text, std::string_view word) {
   return true;
 }
 
+Expected<void> ValidateMixed(const BitFormat& format) {
+  if (format.rate_e4 < 1 || format.rate_e4 > kMostRate) {
+    return InvalidArgument(
+        "rate_e4 = " + std::to_string(format.rate_e4) +
+        " violates 1 <= rate_e4 <= " + std::to_string(kMostRate));
+  }
+  if (format != MixedColumns(format.rate_e4, format.column_grid)) {
+    return InvalidArgument(
+        "a format of mixed columns has other fields than MixedColumns sets");
+  }
+  return {};
+}
+
+// "col2.25": no zeros at the end.
+std::string MixedName(const BitFormat& format) {
+  std::string digits = std::to_string(kRateUnits + format.rate_e4 % kRateUnits);
+  digits[0] = '.';
+  while (digits.back() == '0') digits.pop_back();
+  if (digits == ".") digits.clear();
+  return "col" + std::to_string(format.rate_e4 / kRateUnits) + digits +
+         (format.column_grid == ColumnGrid::kRange ? "-range" : "");
+}
+
+// The number in front of `text` in units of 1/10000; false where it has more
+// digits or none.
+bool TakeRate(std::string_view& text, int& rate_e4) {
+  int whole = 0;
+  if (!TakeNumber(text, "", whole) || whole < 0 || whole > 9) return false;
+  rate_e4 = whole * kRateUnits;
+  if (!Take(text, ".")) return true;
+  int unit = kRateUnits / 10;
+  while (!text.empty() && text[0] >= '0' && text[0] <= '9') {
+    if (unit == 0) return false;
+    rate_e4 += (text[0] - '0') * unit;
+    unit /= 10;
+    text.remove_prefix(1);
+  }
+  return true;
+}
+
+Error NoFormatName(const std::string& name) {
+  return {ErrorCode::kInvalidArgument,
+          "'" + name + "' is not a format name such as int4-g64-asym"};
+}
+
+Expected<BitFormat> ParseMixedName(const std::string& name,
+                                   std::string_view rest) {
+  int rate = 0;
+  const bool shaped = TakeRate(rest, rate);
+  const ColumnGrid grid =
+      Take(rest, "-range") ? ColumnGrid::kRange : ColumnGrid::kScaled;
+  const BitFormat format = MixedColumns(rate, grid);
+  if (!shaped || !rest.empty() || !Validate(format) ||
+      FormatName(format) != name) {
+    return tl::unexpected(NoFormatName(name));
+  }
+  return format;
+}
+
 }  // namespace
 
 Expected<void> Validate(const BitFormat& format) {
+  if (format.mixed_columns()) return ValidateMixed(format);
   if (format.bits < 2 || format.bits > 8) {
     return InvalidArgument("bits = " + std::to_string(format.bits) +
                            " violates 2 <= bits <= 8");
@@ -39,6 +99,7 @@ Expected<void> Validate(const BitFormat& format) {
 }
 
 std::string FormatName(const BitFormat& format) {
+  if (format.mixed_columns()) return MixedName(format);
   std::string name = "int" + std::to_string(format.bits);
   name += format.group_size == 0 ? "-row"
                                  : "-g" + std::to_string(format.group_size);
@@ -65,6 +126,7 @@ std::string FormatName(const BitFormat& format) {
 
 Expected<BitFormat> ParseFormatName(const std::string& name) {
   std::string_view rest = name;
+  if (Take(rest, "col")) return ParseMixedName(name, rest);
   BitFormat format;
   const bool shaped =
       TakeNumber(rest, "int", format.bits) &&
@@ -90,8 +152,7 @@ Expected<BitFormat> ParseFormatName(const std::string& name) {
   // Comparing the name made from the result refuses every other spelling.
   if (!known || !rest.empty() || !Validate(format) ||
       FormatName(format) != name) {
-    return InvalidArgument("'" + name +
-                           "' is not a format name such as int4-g64-asym");
+    return tl::unexpected(NoFormatName(name));
   }
   return format;
 }

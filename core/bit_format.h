@@ -14,6 +14,9 @@
 // (kUint8: GPTQ), or is scale * 2^(bits-1) and not stored at all (kNone: the
 // symmetric formats).
 //
+// Or, with a `column_grid`, each column (input) has a number of levels of its
+// own and the whole matrix a rate: quant/column_matrix.h.
+//
 // The size functions below are what the packed arrays take, to the byte; code,
 // plans and tests all use them.
 
@@ -30,26 +33,59 @@ namespace bitpact {
 enum class ScaleType : std::uint8_t { kFloat16, kFloat32 };
 enum class ZeroPointType : std::uint8_t { kNone, kUint8, kFloat16, kFloat32 };
 
+// How the values of a matrix of mixed columns are spaced.
+enum class ColumnGrid : std::uint8_t {
+  kNone,    // no such matrix: one code width for all columns
+  kScaled,  // around 0; step = scale of the row * factor of the column
+  kRange,   // from the row's least to its greatest weight, 0 among the values
+};
+
 struct BitFormat {
-  // Nominal code width, 2..8.
+  // Nominal code width, 2..8; of mixed columns the rate, rounded into this.
   int bits = 4;
   // Weights of a row that share one scale; 0: the whole row. The last group of
   // a row is shorter when group_size does not divide the row.
   int group_size = 0;
   ScaleType scale_type = ScaleType::kFloat16;
   ZeroPointType zero_point_type = ZeroPointType::kFloat16;
+  // Other than kNone: mixed columns, and the fields above are as MixedColumns
+  // sets them.
+  ColumnGrid column_grid = ColumnGrid::kNone;
+  // Stored bits a weight, everything counted, in units of 1/10000: 1..90000.
+  int rate_e4 = 0;
 
   [[nodiscard]] constexpr bool symmetric() const {
     return zero_point_type == ZeroPointType::kNone;
   }
+  [[nodiscard]] constexpr bool mixed_columns() const {
+    return column_grid != ColumnGrid::kNone;
+  }
   auto operator<=>(const BitFormat&) const = default;
 };
+
+inline constexpr int kRateUnits = 10000;  // a bit
+inline constexpr int kMostRate = 9 * kRateUnits;
+
+// The format of mixed columns with this rate.
+constexpr BitFormat MixedColumns(int rate_e4,
+                                 ColumnGrid grid = ColumnGrid::kScaled) {
+  const int rounded = (rate_e4 + kRateUnits / 2) / kRateUnits;
+  return {.bits = rounded < 2   ? 2
+                  : rounded > 8 ? 8
+                                : rounded,
+          .group_size = 0,
+          .scale_type = ScaleType::kFloat16,
+          .zero_point_type = ZeroPointType::kNone,
+          .column_grid = grid,
+          .rate_e4 = rate_e4};
+}
 
 // kInvalidArgument names the field, its value and the rule.
 Expected<void> Validate(const BitFormat& format);
 
 // "int4-g64-asym", "int3-row-sym", "int4-g128-u8zp", with "-f32" behind when
-// the scales are float32 ("int2-g64-asym-f32": float32 shift as well).
+// the scales are float32 ("int2-g64-asym-f32": float32 shift as well);
+// "col2.25", "col2.25-range" for mixed columns.
 std::string FormatName(const BitFormat& format);
 // Reads such a name back; kInvalidArgument quotes it.
 Expected<BitFormat> ParseFormatName(const std::string& name);
@@ -114,10 +150,36 @@ constexpr std::int64_t ZeroPointBytes(ZeroPointType type) {
   }
 }
 
+// Of a matrix of mixed columns: what the grids of its rows take,
+constexpr std::int64_t RowGridBytes(ColumnGrid grid) {
+  return grid == ColumnGrid::kRange ? 4 : 1;
+}
+
+// and everything but the codes: that and a byte a column.
+constexpr std::int64_t ColumnSideBytes(ColumnGrid grid,
+                                       std::int64_t rows,
+                                       std::int64_t cols) {
+  return rows * RowGridBytes(grid) + cols;
+}
+
+// The whole matrix: the rate, rounded down to bytes, or what all but the codes
+// takes if that is more. The division comes first so that nothing overflows.
+constexpr std::int64_t MixedColumnBytes(const BitFormat& format,
+                                        std::int64_t rows,
+                                        std::int64_t cols) {
+  constexpr std::int64_t kUnits = std::int64_t{8} * kRateUnits;
+  const std::int64_t weights = rows * cols;
+  const std::int64_t bytes = weights / kUnits * format.rate_e4 +
+                             weights % kUnits * format.rate_e4 / kUnits;
+  const std::int64_t side = ColumnSideBytes(format.column_grid, rows, cols);
+  return bytes < side ? side : bytes;
+}
+
 // Bytes of a [rows, cols] matrix in this format: codes + scales + zero-points.
 constexpr std::int64_t StoredBytes(const BitFormat& format,
                                    std::int64_t rows,
                                    std::int64_t cols) {
+  if (format.mixed_columns()) return MixedColumnBytes(format, rows, cols);
   return rows * (RowCodeBytes(format.bits, cols) +
                  GroupsPerRow(format, cols) *
                      (ScaleBytes(format.scale_type) +

@@ -5,7 +5,7 @@ namespace bitpact {
 
 BitFormat FormatFor(const FormatRule& rule, std::int64_t cols) {
   BitFormat format = rule.base;
-  if (rule.fit_group_size) {
+  if (rule.fit_group_size && !rule.base.mixed_columns()) {
     format.group_size = QuantoGroupSize(rule.base.group_size, cols);
   }
   return format;

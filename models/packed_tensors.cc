@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "quant/column_layout.h"
+
 namespace bitpact {
 namespace {
 
@@ -23,12 +25,29 @@ TensorType TypeOf(ZeroPointType type) {
   }
 }
 
+// Of mixed columns: the layout of quant/column_layout.h.
+std::vector<StoredTensor> ColumnTensors(const BitFormat& format,
+                                        const UnitMatrix& matrix) {
+  const bool ranges = format.column_grid == ColumnGrid::kRange;
+  return {{matrix.tensor + ".codes",
+           TensorType::kU8,
+           {ColumnCodeBytes(format, matrix.rows, matrix.cols)},
+           {}},
+          {matrix.tensor + ".scales",
+           ranges ? TensorType::kF16 : TensorType::kU8,
+           ranges ? std::vector<std::int64_t>{matrix.rows, 2}
+                  : std::vector<std::int64_t>{matrix.rows},
+           {}},
+          {matrix.tensor + ".columns", TensorType::kU8, {matrix.cols}, {}}};
+}
+
 }  // namespace
 
 std::vector<StoredTensor> PackedTensors(const BitFormat& format,
                                         const UnitMatrix& matrix) {
   const std::int64_t groups = GroupsPerRow(format, matrix.cols);
   std::vector<StoredTensor> tensors;
+  if (format.mixed_columns()) return ColumnTensors(format, matrix);
   tensors.push_back({matrix.tensor + ".codes",
                      TensorType::kU8,
                      {matrix.rows, RowCodeBytes(format.bits, matrix.cols)},

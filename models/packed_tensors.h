@@ -23,7 +23,9 @@ namespace bitpact {
 inline constexpr const char* kPlanKey = "bitpact.plan";
 
 // The arrays of a matrix in this format, in the order codes, scales,
-// zero-points (two arrays when symmetric), with empty bytes.
+// zero-points (two arrays when symmetric), with empty bytes; of mixed columns
+// codes U8 [ColumnCodeBytes], scales U8 [rows] or F16 [rows, 2], columns U8
+// [cols] (quant/column_layout.h).
 std::vector<StoredTensor> PackedTensors(const BitFormat& format,
                                         const UnitMatrix& matrix);
 

@@ -26,7 +26,7 @@ void PackedMatMul(std::span<const float> x,
                 "x is [tokens, cols]");
   BITPACT_CHECK(y.size() == Size(tokens * w.rows()), "y is [tokens, rows]");
   if (tokens == 0) return;
-  if (tokens <= kMostFusedTokens) {
+  if (tokens <= kMostFusedTokens && w.column_layout() == nullptr) {
     BestKernels().multiply(w, x.data(), y.data(), tokens);
     return;
   }

@@ -28,7 +28,8 @@ inline constexpr std::int64_t kMostFusedTokens = 7;
 // of tokens from 1 to kMostFusedTokens, and the same bits for any number above:
 // there those of MatMulTransposed (quant/matmul.h) on the dequantized weights.
 // Between the two, and between instruction sets, the order of summation differs
-// and so do the last bits.
+// and so do the last bits. Matrices of mixed columns (quant/column_layout.h)
+// are multiplied a tile at a time for any number of tokens.
 void PackedMatMul(std::span<const float> x,
                   const PackedMatrix& w,
                   std::span<float> y,

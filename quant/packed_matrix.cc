@@ -7,8 +7,10 @@
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "core/check.h"
+#include "quant/column_matrix.h"
 #include "quant/group_grid.h"
 #include "quant/half.h"
 #include "quant/kernels.h"
@@ -172,9 +174,25 @@ Expected<PackedMatrix> PackedMatrix::FromStored(const BitFormat& format,
                                                 const StoredArrays& arrays) {
   Expected<PackedMatrix> seen = FromMapped(format, rows, cols, arrays, nullptr);
   if (!seen) return seen;
+  if (format.mixed_columns()) return seen->Copied();
   PackedMatrixWriter copy(format, rows, cols);
   copy.Fill(arrays);
   return std::move(copy).Finish();
+}
+
+PackedMatrix PackedMatrix::Copied() const {
+  const auto bytes = std::make_shared<std::array<std::vector<std::byte>, 3>>();
+  const auto copy = [](std::span<const std::byte> from,
+                       std::vector<std::byte>& to) {
+    to.assign(from.begin(), from.end());
+    return std::span<const std::byte>(to);
+  };
+  PackedMatrix result = *this;
+  result.codes_ = copy(codes_, (*bytes)[0]);
+  result.scales_ = copy(scales_, (*bytes)[1]);
+  result.zero_points_ = copy(zero_points_, (*bytes)[2]);
+  result.owner_ = bytes;
+  return result;
 }
 
 Expected<PackedMatrix> PackedMatrix::FromMapped(
@@ -192,10 +210,15 @@ Expected<PackedMatrix> PackedMatrix::FromMapped(
                            std::to_string(cols) +
                            " violates 1 <= rows, cols <= 2^30");
   }
-  if (const auto valid = CheckArrays(format, rows, cols, arrays); !valid) {
+  PackedMatrix result;
+  if (format.mixed_columns()) {
+    auto layout = CheckColumns(format, rows, cols, arrays);
+    if (!layout) return tl::unexpected(layout.error());
+    result.layout_ = std::move(*layout);
+  } else if (const auto valid = CheckArrays(format, rows, cols, arrays);
+             !valid) {
     return tl::unexpected(valid.error());
   }
-  PackedMatrix result;
   result.format_ = format;
   result.rows_ = rows;
   result.cols_ = cols;
@@ -214,6 +237,7 @@ std::int64_t PackedMatrix::size_bytes() const {
 int PackedMatrix::Code(std::int64_t row, std::int64_t col) const {
   BITPACT_DCHECK(row >= 0 && row < rows_ && col >= 0 && col < cols_,
                  "a place in the matrix");
+  if (layout_ != nullptr) return ColumnCode(*this, row, col);
   std::size_t start = Size(row * RowCodeBytes(format_.bits, cols_));
   unsigned code = 0;
   int shift = 0;
@@ -235,6 +259,7 @@ void PackedMatrix::Dequantize(std::int64_t first,
   BITPACT_CHECK(first >= 0 && count >= 0 && first + count <= rows_,
                 "rows of the matrix");
   BITPACT_CHECK(out.size() == Size(count * cols_), "out is [count, cols]");
+  if (layout_ != nullptr) return DequantizeColumns(*this, first, count, out);
   const Kernels& kernels = BestKernels();
   const PackedShape shape = ShapeOf(*this);
   for (std::int64_t i = 0; i < count; ++i) {
@@ -249,6 +274,9 @@ void PackedMatrix::DequantizeReference(std::int64_t first,
   BITPACT_CHECK(first >= 0 && count >= 0 && first + count <= rows_,
                 "rows of the matrix");
   BITPACT_CHECK(out.size() == Size(count * cols_), "out is [count, cols]");
+  if (layout_ != nullptr) {
+    return DequantizeColumnsReference(*this, first, count, out);
+  }
   const std::int64_t groups = GroupsPerRow(format_, cols_);
   const std::int64_t width = groups == 1 ? cols_ : format_.group_size;
   for (std::int64_t row = first; row < first + count; ++row) {

@@ -24,6 +24,9 @@
 //   w = scale * (q - zero_point)   integer and absent zero-points, one rounding
 //   w = scale * q - shift          float shifts, two roundings, never fused
 // by every kernel, so that a dequantized weight has the same bits everywhere.
+//
+// Formats of mixed columns have arrays, layout and meaning of their own:
+// quant/column_layout.h and quant/column_matrix.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -34,6 +37,8 @@
 #include "core/error.h"
 
 namespace bitpact {
+
+struct ColumnLayout;
 
 // The three arrays of a matrix, somebody else's.
 struct StoredArrays {
@@ -51,7 +56,8 @@ class PackedMatrix {
   // [rows, GroupsPerRow], rounded here to the stored types (callers that coded
   // with rounded values, as they should, lose nothing). For kUint8 `shifts`
   // holds the integer zero-points 0..255 as floats; for kNone it is empty.
-  // Contract violations are programmer's mistakes (CHECK).
+  // Not for mixed columns (PackColumns). Contract violations are programmer's
+  // mistakes (CHECK).
   static PackedMatrix Pack(const BitFormat& format,
                            std::int64_t rows,
                            std::int64_t cols,
@@ -84,6 +90,10 @@ class PackedMatrix {
   [[nodiscard]] std::span<const std::byte> zero_points() const {
     return zero_points_;
   }
+  // Where the columns lie; null unless the format is of mixed columns.
+  [[nodiscard]] const ColumnLayout* column_layout() const {
+    return layout_.get();
+  }
   // Sum of the three arrays; equals StoredBytes(format, rows, cols).
   [[nodiscard]] std::int64_t size_bytes() const;
 
@@ -102,6 +112,9 @@ class PackedMatrix {
  private:
   friend class PackedMatrixWriter;
 
+  // The same over bytes of its own.
+  [[nodiscard]] PackedMatrix Copied() const;
+
   BitFormat format_;
   std::int64_t rows_ = 0;
   std::int64_t cols_ = 0;
@@ -109,6 +122,7 @@ class PackedMatrix {
   std::span<const std::byte> codes_;
   std::span<const std::byte> scales_;
   std::span<const std::byte> zero_points_;
+  std::shared_ptr<const ColumnLayout> layout_;
 };
 
 // Nearest value a stored scale or shift can take (float16: round to nearest

@@ -79,6 +79,10 @@ Error NoGrid(const MatrixView& weight,
 Expected<void> ValidateShape(const MatrixView& weight,
                              const BitFormat& format) {
   if (auto valid = Validate(format); !valid) return valid;
+  if (format.mixed_columns()) {
+    return Fail(ErrorCode::kUnsupported,
+                FormatName(format) + " is made by quantizer 'baq' only");
+  }
   BITPACT_CHECK(
       weight.rows > 0 && weight.cols > 0 &&
           weight.data.size() == static_cast<std::size_t>(weight.rows) *

@@ -41,7 +41,22 @@ TEST(FormatName, ReadsBackForEveryFormat) {
   }
 }
 
+TEST(FormatName, ReadsBackForEveryRateOfMixedColumns) {
+  for (int rate = 1; rate <= kMostRate; ++rate) {
+    for (const auto grid : {ColumnGrid::kScaled, ColumnGrid::kRange}) {
+      const BitFormat format = MixedColumns(rate, grid);
+      const auto parsed = ParseFormatName(FormatName(format));
+      ASSERT_TRUE(parsed) << parsed.error().message;
+      ASSERT_EQ(*parsed, format);
+    }
+  }
+}
+
 TEST(FormatName, IsAsDocumented) {
+  EXPECT_EQ(FormatName(MixedColumns(20000)), "col2");
+  EXPECT_EQ(FormatName(MixedColumns(22500)), "col2.25");
+  EXPECT_EQ(FormatName(MixedColumns(31416, ColumnGrid::kRange)),
+            "col3.1416-range");
   EXPECT_EQ(FormatName({.bits = 4, .group_size = 64}), "int4-g64-asym");
   EXPECT_EQ(FormatName({3, 0, ScaleType::kFloat16, ZeroPointType::kNone}),
             "int3-row-sym");
@@ -53,6 +68,15 @@ TEST(FormatName, IsAsDocumented) {
 
 TEST(ParseFormatName, RejectsEveryOtherSpelling) {
   for (const char* name : {"",
+                           "col",
+                           "col0",
+                           "col2.",
+                           "col2.50",
+                           "col02",
+                           "col-2",
+                           "col9.1",
+                           "col2.12345",
+                           "col2-rang",
                            "int",
                            "int4",
                            "4",
@@ -135,6 +159,26 @@ static_assert([] {
   }
   return true;
 }());
+
+TEST(StoredBytes, OfMixedColumnsIsTheRateOrWhatTheGridsTake) {
+  EXPECT_EQ(StoredBytes(MixedColumns(20000), 64, 172), 64 * 172 / 4);
+  EXPECT_EQ(StoredBytes(MixedColumns(22500), 7, 9), 63 * 9 / 32);
+  EXPECT_EQ(StoredBytes(MixedColumns(1), 7, 9), 7 + 9);
+  EXPECT_EQ(StoredBytes(MixedColumns(1, ColumnGrid::kRange), 7, 9), 4 * 7 + 9);
+  // The largest matrix a file may state.
+  constexpr std::int64_t kLargest = std::int64_t{1} << 30U;
+  EXPECT_EQ(StoredBytes(MixedColumns(80000), kLargest, kLargest),
+            kLargest * kLargest);
+}
+
+TEST(Validate, AcceptsMixedColumnsAsTheyAreMadeOnly) {
+  EXPECT_TRUE(Validate(MixedColumns(kMostRate)));
+  EXPECT_FALSE(Validate(MixedColumns(kMostRate + 1)));
+  EXPECT_FALSE(Validate(MixedColumns(0)));
+  BitFormat changed = MixedColumns(20000);
+  changed.group_size = 64;
+  EXPECT_FALSE(Validate(changed));
+}
 
 }  // namespace
 }  // namespace bitpact
