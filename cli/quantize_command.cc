@@ -2,12 +2,14 @@
 // `bitpact quantize`: a folder with packed weights, from a model and a plan or
 // one width for all.
 
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <optional>
 
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/text_table.h"
 #include "core/allocation_plan.h"
 #include "core/budget.h"
 #include "models/gptq_checkpoint.h"
@@ -22,7 +24,7 @@ namespace fs = std::filesystem;
 struct QuantizeFlags {
   fs::path model;
   std::optional<fs::path> plan;
-  std::optional<int> bits;
+  std::optional<double> bits;
   std::optional<int> group_size;
   bool symmetric = false;
   bool integer_zero_points = false;
@@ -45,6 +47,31 @@ Expected<FolderFormat> ParseFormat(const std::string& name) {
                          "' is not one of: bitpact, gptq");
 }
 
+bool IsBaq(const QuantizeFlags& flags) { return flags.quantizer == "baq"; }
+
+Expected<void> ValidateBits(const QuantizeFlags& flags) {
+  if (!flags.bits) return {};
+  const double bits = *flags.bits;
+  if (IsBaq(flags)) {
+    if (!(bits >= 0.5 && bits <= 8.0)) {
+      return InvalidArgument("--bits = " + FormatNumber(bits, 4) +
+                             " violates 0.5 <= bits <= 8 stored bits a weight");
+    }
+    if (flags.group_size || flags.symmetric || flags.integer_zero_points) {
+      return InvalidArgument(
+          "--group-size, --symmetric and --integer-zero-points have no effect "
+          "on quantizer 'baq'");
+    }
+    return {};
+  }
+  if (!(bits >= 2.0 && bits <= 8.0) || bits != std::floor(bits)) {
+    return InvalidArgument("--bits = " + FormatNumber(bits, 4) +
+                           " violates 2 <= bits <= 8, a whole number (baq "
+                           "takes fractions)");
+  }
+  return {};
+}
+
 Expected<void> Validate(const QuantizeFlags& flags) {
   if (flags.plan.has_value() == flags.bits.has_value()) {
     return InvalidArgument(
@@ -56,10 +83,7 @@ Expected<void> Validate(const QuantizeFlags& flags) {
         "--group-size, --symmetric and --integer-zero-points go with --bits; a "
         "plan states its formats");
   }
-  if (flags.bits && (*flags.bits < 2 || *flags.bits > 8)) {
-    return InvalidArgument("--bits = " + std::to_string(*flags.bits) +
-                           " violates 2 <= bits <= 8");
-  }
+  if (const auto valid = ValidateBits(flags); !valid) return valid;
   if (flags.group_size && *flags.group_size < 0) {
     return InvalidArgument(
         "--group-size = " + std::to_string(*flags.group_size) +
@@ -79,7 +103,12 @@ Expected<void> Validate(const QuantizeFlags& flags) {
 
 FormatRule UniformFormat(const QuantizeFlags& flags) {
   FormatRule rule;
-  rule.base.bits = *flags.bits;
+  if (IsBaq(flags)) {
+    rule.base =
+        MixedColumns(static_cast<int>(std::lround(*flags.bits * kRateUnits)));
+    return rule;
+  }
+  rule.base.bits = static_cast<int>(*flags.bits);
   rule.base.group_size = flags.group_size.value_or(128);
   const bool whole = flags.integer_zero_points || flags.format == "gptq";
   rule.base.zero_point_type = flags.symmetric ? ZeroPointType::kNone
@@ -173,7 +202,10 @@ Expected<Exit> Quantize(const QuantizeFlags& flags) {
 void AddFormatFlags(CLI::App& command, QuantizeFlags& flags) {
   command.add_option("plan,--plan", flags.plan, "plan.json");
   command.add_option(
-      "--bits", flags.bits, "Instead of a plan: this width everywhere, 2 to 8");
+      "--bits",
+      flags.bits,
+      "Instead of a plan: this width everywhere, 2 to 8; baq: stored "
+      "bits a weight, everything counted, fractions too");
   command.add_option("--group-size",
                      flags.group_size,
                      "With --bits: weights of a row that share a scale, a "

@@ -122,7 +122,10 @@ class Run {
     const LinearJob& job = jobs_[at];
     Expected<PackedMatrix> packed = quantizer_.Quantize(
         {weights, job.matrix.rows, job.matrix.cols},
-        {.hessian = hessian, .notes = &notes_[at], .derived = derived},
+        {.hessian = hessian,
+         .tensor = job.matrix.tensor,
+         .notes = &notes_[at],
+         .derived = derived},
         job.format);
     if (!packed) return tl::unexpected(AtTensor(job, packed.error()));
     Expected<SharedMatrix> kept = store_.put(job, std::move(*packed));

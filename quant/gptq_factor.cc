@@ -120,8 +120,8 @@ std::vector<float> InverseDiagonal(std::int64_t n,
 // the lower one: entry (j, k) of R or R^-1 is entry (n-1-k, n-1-j) of it.
 void CouplingFromReversed(std::int64_t n,
                           GptqForm form,
+                          std::span<const float> inverse,
                           std::span<float> matrix) {
-  const std::vector<float> inverse = InverseDiagonal(n, matrix);
   for (std::int64_t k = 1; k < n; ++k) {
     const float* const row = &matrix[At(n - 1 - k, 0, n)];
     float* const out = &matrix[At(k, 0, n)];
@@ -159,7 +159,13 @@ Expected<GptqFactor> FactorHessian(std::span<const float> hessian,
     FillReversed(hessian, n, order, used, factor.coupling);
     if (Cholesky(n, factor.coupling) &&
         (form == GptqForm::kLdlq || Invert(n, factor.coupling))) {
-      CouplingFromReversed(n, form, factor.coupling);
+      // Of R for kLdlq, of U = R^-1 for kInverse.
+      factor.pivots = InverseDiagonal(n, factor.coupling);
+      CouplingFromReversed(n, form, factor.pivots, factor.coupling);
+      for (float& pivot : factor.pivots) {
+        const float root = form == GptqForm::kLdlq ? 1.0F / pivot : pivot;
+        pivot = root * root;
+      }
       return factor;
     }
   }

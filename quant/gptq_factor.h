@@ -46,6 +46,10 @@ struct GptqFactor {
   // on and above the diagonal. So what earlier columns do to one column lies
   // side by side, as products want it.
   std::vector<float> coupling;
+  // R[k, k]^2 = 1 / U[k, k]^2, [n], in the order of rounding: with q - w' of
+  // each column as it was rounded, tr((W - Q) H (W - Q)^T) of the damped H is
+  // the sum over columns of pivots[k] * |w'_k - q_k|^2.
+  std::vector<float> pivots;
   // What was added to each diagonal entry, relative to their mean.
   double damping_used = 0.0;
 };

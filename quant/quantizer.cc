@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "core/check.h"
+#include "quant/baq_quantizer.h"
 #include "quant/gptq_quantizer.h"
 #include "quant/hqq_quantizer.h"
 #include "quant/packed_matrix_writer.h"
@@ -31,12 +32,22 @@ Made MakeGptq(const QuantizerOptions& options) {
   return MakeGptqQuantizer(gptq);
 }
 
+Made MakeBaq(const QuantizerOptions& options) {
+  const BaqOptions baq = {.damping = options.damping,
+                          .activation_order = options.activation_order};
+  if (const auto valid = Validate(baq); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  return MakeBaqQuantizer(baq);
+}
+
 constexpr std::array kQuantizers = {
     Entry{"quanto",
           [](const QuantizerOptions&) -> Made { return MakeRtnQuantizer(); }},
     Entry{"hqq",
           [](const QuantizerOptions&) -> Made { return MakeHqqQuantizer(); }},
-    Entry{"gptq", MakeGptq}};
+    Entry{"gptq", MakeGptq},
+    Entry{"baq", MakeBaq}};
 
 // A sum of w - w is NaN when any w is not finite; several sums run at once.
 bool AllFinite(std::span<const float> values) {

@@ -40,6 +40,9 @@ struct LayerInputs {
   // H = 2/tokens * sum x x^T over calibration tokens, [cols, cols], row-major;
   // empty: not collected.
   std::span<const float> hessian;
+  // The matrix's name in the checkpoint, for quantizers that keep a record;
+  // empty: unknown.
+  std::string tensor = {};
   // Where a quantizer says what it did other than asked, a sentence each (e.g.
   // that it raised the damping); null: nobody listens.
   std::vector<std::string>* notes = nullptr;

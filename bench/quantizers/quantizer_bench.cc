@@ -97,6 +97,7 @@ class Table {
     }
     LossReport first;
     for (const std::string& name : QuantizerNames()) {
+      if (name == "baq") continue;  // no format of one width
       const AllocationPlan plan =
           MakeUniformPlan(MakeUnits(model_, Granularity::kMatrix), rule, name);
       const auto quantizer = MakeQuantizer(name);
