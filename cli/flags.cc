@@ -70,7 +70,7 @@ void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
   app.add_option("--bits",
                  options.bits,
                  "Candidate widths, comma separated, 2 to 8: every unit gets "
-                 "one of them")
+                 "one of them; of baq stored rates, e.g. 2,2.25,2.5")
       ->delimiter(',')
       ->capture_default_str();
   app.add_option("--group-size",

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "cli/plan_choice.h"
+#include "cli/text_table.h"
 #include "estimators/problem_builder.h"
 #include "solvers/plan_checker.h"
 #include "solvers/problem_file.h"
@@ -42,19 +43,27 @@ std::string LargestUnits(const std::vector<Unit>& units,
 
 Expected<void> Validate(const MeasureOptions& options) {
   if (options.bits.empty() ||
-      std::set<int>(options.bits.begin(), options.bits.end()).size() !=
+      std::set<double>(options.bits.begin(), options.bits.end()).size() !=
           options.bits.size()) {
     return InvalidArgument("--bits: names each width once, e.g. 2,4");
   }
-  for (const int bits : options.bits) {
-    if (bits < 2 || bits > 8) {
-      return InvalidArgument("--bits = " + std::to_string(bits) +
-                             " violates 2 <= bits <= 8");
+  const bool rates = options.quantizer == "baq";
+  for (const double bits : options.bits) {
+    if (rates ? bits >= 1.0 && bits <= 8.0
+              : bits >= 2.0 && bits <= 8.0 && bits == std::floor(bits)) {
+      continue;
     }
+    return InvalidArgument("--bits = " + FormatNumber(bits, 4) + " violates " +
+                           (rates ? "1 <= stored bits a weight <= 8"
+                                  : "2 <= bits <= 8, whole numbers"));
+  }
+  if (rates && (options.group_size || options.symmetric)) {
+    return InvalidArgument(
+        "--group-size and --symmetric have no effect on quantizer 'baq'");
   }
   if (options.bits.size() < 2) {
     return InvalidArgument(
-        "--bits = " + std::to_string(options.bits.front()) +
+        "--bits = " + FormatNumber(options.bits.front(), 4) +
         ": an allocation chooses between at least two widths, e.g. 2,4");
   }
   if (options.group_size && *options.group_size < 0) {
@@ -91,12 +100,18 @@ Expected<void> Validate(const SolveFlags& flags) {
 }
 
 std::vector<FormatRule> CandidateFormats(const MeasureOptions& options) {
-  std::vector<int> bits = options.bits;
+  std::vector<double> bits = options.bits;
   std::sort(bits.rbegin(), bits.rend());
   std::vector<FormatRule> formats;
-  for (const int width : bits) {
+  for (const double width : bits) {
     FormatRule rule;
-    rule.base.bits = width;
+    if (options.quantizer == "baq") {
+      rule.base =
+          MixedColumns(static_cast<int>(std::lround(width * kRateUnits)));
+      formats.push_back(rule);
+      continue;
+    }
+    rule.base.bits = static_cast<int>(width);
     rule.base.group_size = options.group_size.value_or(128);
     rule.base.zero_point_type =
         options.symmetric ? ZeroPointType::kNone : ZeroPointType::kFloat16;

@@ -29,7 +29,8 @@ namespace bitpact {
 // What is measured and how. Every field is a flag (cli/flags.h).
 struct MeasureOptions {
   std::string granularity = "matrix";  // block, fused, matrix
-  std::vector<int> bits = {2, 4};      // distinct, 2..8, any order
+  // Distinct, any order: whole, 2..8; of "baq" stored rates, 1..8.
+  std::vector<double> bits = {2, 4};
   // Weights that share a scale; unset: Quanto's rule from 128 downwards.
   std::optional<int> group_size;
   bool symmetric = false;

@@ -7,13 +7,16 @@
 #include <memory>
 #include <optional>
 
+#include "cli/baq_report.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/text_table.h"
 #include "core/allocation_plan.h"
 #include "core/budget.h"
+#include "models/baq_paper.h"
 #include "models/gptq_checkpoint.h"
 #include "models/quantize_folder.h"
+#include "quant/baq_quantizer.h"
 #include "quant/quantizer.h"
 
 namespace bitpact {
@@ -25,6 +28,10 @@ struct QuantizeFlags {
   fs::path model;
   std::optional<fs::path> plan;
   std::optional<double> bits;
+  std::optional<double> rate;  // baq: stored bits a weight
+  std::optional<std::string> baq;
+  std::optional<double> baq_exponent;
+  std::optional<fs::path> baq_report;
   std::optional<int> group_size;
   bool symmetric = false;
   bool integer_zero_points = false;
@@ -48,32 +55,60 @@ Expected<FolderFormat> ParseFormat(const std::string& name) {
 }
 
 bool IsBaq(const QuantizeFlags& flags) { return flags.quantizer == "baq"; }
+bool IsPaper(const QuantizeFlags& flags) { return flags.baq == "paper"; }
 
-Expected<void> ValidateBits(const QuantizeFlags& flags) {
-  if (!flags.bits) return {};
-  const double bits = *flags.bits;
-  if (IsBaq(flags)) {
-    if (!(bits >= 0.5 && bits <= 8.0)) {
-      return InvalidArgument("--bits = " + FormatNumber(bits, 4) +
-                             " violates 0.5 <= bits <= 8 stored bits a weight");
-    }
-    if (flags.group_size || flags.symmetric || flags.integer_zero_points) {
+// The flags of quantizer 'baq'.
+Expected<void> ValidateBaq(const QuantizeFlags& flags) {
+  if (!IsBaq(flags)) {
+    if (flags.rate || flags.baq || flags.baq_exponent || flags.baq_report) {
       return InvalidArgument(
-          "--group-size, --symmetric and --integer-zero-points have no effect "
-          "on quantizer 'baq'");
+          "--rate, --baq, --baq-exponent and --baq-report go with --quantizer "
+          "baq");
     }
     return {};
   }
-  if (!(bits >= 2.0 && bits <= 8.0) || bits != std::floor(bits)) {
-    return InvalidArgument("--bits = " + FormatNumber(bits, 4) +
-                           " violates 2 <= bits <= 8, a whole number (baq "
-                           "takes fractions)");
+  if (flags.baq && *flags.baq != "exact" && *flags.baq != "paper") {
+    return InvalidArgument("--baq '" + *flags.baq +
+                           "' is not one of: exact, paper");
+  }
+  if (flags.baq_exponent && !IsPaper(flags)) {
+    return InvalidArgument("--baq-exponent goes with --baq paper");
+  }
+  if (IsPaper(flags) && flags.plan) {
+    return InvalidArgument("--baq paper makes a plan of its own");
+  }
+  if (flags.format != "bitpact") {
+    return InvalidArgument("--format " + flags.format +
+                           " does not hold what quantizer 'baq' makes");
+  }
+  for (const std::optional<double>& bits : {flags.bits, flags.rate}) {
+    if (bits && !(*bits >= 1.0 && *bits <= 8.0)) {
+      return InvalidArgument((bits == flags.bits ? "--bits = " : "--rate = ") +
+                             FormatNumber(*bits, 4) +
+                             " violates 1 <= bits a weight <= 8");
+    }
+  }
+  if (flags.group_size || flags.symmetric || flags.integer_zero_points) {
+    return InvalidArgument(
+        "--group-size, --symmetric and --integer-zero-points have no effect "
+        "on quantizer 'baq'");
   }
   return {};
 }
 
+Expected<void> ValidateBits(const QuantizeFlags& flags) {
+  if (!flags.bits || IsBaq(flags)) return {};
+  const double bits = *flags.bits;
+  if (bits >= 2.0 && bits <= 8.0 && bits == std::floor(bits)) return {};
+  return InvalidArgument("--bits = " + FormatNumber(bits, 4) +
+                         " violates 2 <= bits <= 8, a whole number");
+}
+
 Expected<void> Validate(const QuantizeFlags& flags) {
-  if (flags.plan.has_value() == flags.bits.has_value()) {
+  if (flags.bits && flags.rate) {
+    return InvalidArgument("--bits and --rate exclude each other");
+  }
+  if (flags.plan.has_value() == (flags.bits || flags.rate)) {
     return InvalidArgument(
         "either --plan plan.json or --bits N says how many bits");
   }
@@ -84,6 +119,7 @@ Expected<void> Validate(const QuantizeFlags& flags) {
         "plan states its formats");
   }
   if (const auto valid = ValidateBits(flags); !valid) return valid;
+  if (const auto valid = ValidateBaq(flags); !valid) return valid;
   if (flags.group_size && *flags.group_size < 0) {
     return InvalidArgument(
         "--group-size = " + std::to_string(*flags.group_size) +
@@ -104,8 +140,8 @@ Expected<void> Validate(const QuantizeFlags& flags) {
 FormatRule UniformFormat(const QuantizeFlags& flags) {
   FormatRule rule;
   if (IsBaq(flags)) {
-    rule.base =
-        MixedColumns(static_cast<int>(std::lround(*flags.bits * kRateUnits)));
+    const double rate = flags.rate ? *flags.rate : *flags.bits;
+    rule.base = MixedColumns(static_cast<int>(std::lround(rate * kRateUnits)));
     return rule;
   }
   rule.base.bits = static_cast<int>(*flags.bits);
@@ -156,6 +192,67 @@ Expected<std::optional<TokenSet>> ReadCalibration(const QuantizeFlags& flags,
   return std::optional<TokenSet>(std::move(*tokens));
 }
 
+Expected<Exit> Write(const QuantizeFlags& flags,
+                     const Model& model,
+                     const QuantizeRequest& request,
+                     std::vector<std::string> notes) {
+  const auto outcome = QuantizeFolder(request);
+  if (!outcome) return tl::unexpected(outcome.error());
+  notes.insert(notes.end(), outcome->notes.begin(), outcome->notes.end());
+  for (const std::string& note : notes) {
+    std::cerr << "bitpact: note: " << note << '\n';
+  }
+  std::cout << "wrote " << flags.output.string() << ": "
+            << FormatCount(outcome->packed_bytes) << " bytes in "
+            << request.plan.units.size() << " packed units, "
+            << FormatCount(model.kept_bytes()) << " bytes kept as they are\n";
+  return Exit::kDone;
+}
+
+// Both forms, and what became of every matrix.
+Expected<Exit> QuantizeByBaq(const QuantizeFlags& flags,
+                             const Model& model,
+                             QuantizeRequest request) {
+  std::vector<BaqOutcome> outcomes;
+  BaqOptions options = {
+      .damping = flags.options.damping,
+      .activation_order = flags.options.activation_order,
+      .on_matrix =
+          [&](const BaqOutcome& outcome) { outcomes.push_back(outcome); },
+      .compare_uniform = flags.baq_report.has_value()};
+  if (const auto valid = Validate(options); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  const auto tokens = ReadCalibration(flags, model, *MakeBaqQuantizer(options));
+  if (!tokens) return tl::unexpected(tokens.error());
+  request.calibration = &**tokens;
+  request.quantizer_options = OptionsText(flags.options);
+  BaqPaperPlan paper;
+  if (IsPaper(flags)) {
+    const BaqPaperOptions how = {.rate = flags.rate ? *flags.rate : *flags.bits,
+                                 .stored = flags.rate.has_value(),
+                                 .exponent = flags.baq_exponent.value_or(1.95),
+                                 .quantizer = flags.options};
+    auto planned = PlanBaqPaper(model, **tokens, how);
+    if (!planned) return tl::unexpected(planned.error());
+    paper = std::move(*planned);
+    options.range_levels = LevelsOf(paper);
+    request.plan = paper.plan;
+    request.quantizer_options += " paper " + FormatNumber(how.exponent, 6) +
+                                 " " + FormatNumber(paper.reference_rate, 6);
+  }
+  const auto quantizer = MakeBaqQuantizer(options);
+  request.quantizer = quantizer.get();
+  auto done = Write(flags, model, request, {});
+  if (!done) return done;
+  std::cout << BaqSummary(outcomes, std::ssize(request.plan.units));
+  if (flags.baq_report) {
+    const auto written = WriteBaqReport(*flags.baq_report, outcomes);
+    if (!written) return tl::unexpected(written.error());
+  }
+  return done;
+}
+
 Expected<Exit> Quantize(const QuantizeFlags& flags) {
   const Expected<void> valid = Validate(flags);
   if (!valid) return tl::unexpected(valid.error());
@@ -177,6 +274,9 @@ Expected<Exit> Quantize(const QuantizeFlags& flags) {
     request.plan = std::move(fitting->plan);
     notes = std::move(fitting->notes);
   }
+  if (request.plan.quantizer == "baq") {
+    return QuantizeByBaq(flags, *model, std::move(request));
+  }
   const auto quantizer = MakeQuantizer(request.plan.quantizer, flags.options);
   if (!quantizer) return tl::unexpected(quantizer.error());
   request.quantizer = quantizer->get();
@@ -186,17 +286,7 @@ Expected<Exit> Quantize(const QuantizeFlags& flags) {
     request.calibration = &**tokens;
     request.quantizer_options = OptionsText(flags.options);
   }
-  const auto outcome = QuantizeFolder(request);
-  if (!outcome) return tl::unexpected(outcome.error());
-  notes.insert(notes.end(), outcome->notes.begin(), outcome->notes.end());
-  for (const std::string& note : notes) {
-    std::cerr << "bitpact: note: " << note << '\n';
-  }
-  std::cout << "wrote " << flags.output.string() << ": "
-            << FormatCount(outcome->packed_bytes) << " bytes in "
-            << request.plan.units.size() << " packed units, "
-            << FormatCount(model->kept_bytes()) << " bytes kept as they are\n";
-  return Exit::kDone;
+  return Write(flags, *model, request, std::move(notes));
 }
 
 void AddFormatFlags(CLI::App& command, QuantizeFlags& flags) {
@@ -204,8 +294,24 @@ void AddFormatFlags(CLI::App& command, QuantizeFlags& flags) {
   command.add_option(
       "--bits",
       flags.bits,
-      "Instead of a plan: this width everywhere, 2 to 8; baq: stored "
-      "bits a weight, everything counted, fractions too");
+      "Instead of a plan: this width everywhere, 2 to 8; baq: bits a weight, "
+      "fractions too (exact: stored; paper: as it reports them)");
+  command.add_option("--rate",
+                     flags.rate,
+                     "baq, instead of --bits: stored bits a weight, everything "
+                     "counted, 1 to 8");
+  command.add_option("--baq",
+                     flags.baq,
+                     "baq: exact (the default; stored bytes are what was asked "
+                     "for) or paper (two passes, whole levels)");
+  command.add_option(
+      "--baq-exponent",
+      flags.baq_exponent,
+      "--baq paper: 1.95 by default as in its code, 2 in theory");
+  command.add_option("--baq-report",
+                     flags.baq_report,
+                     "baq: levels, losses and gains of every matrix as JSON; "
+                     "takes twice the time");
   command.add_option("--group-size",
                      flags.group_size,
                      "With --bits: weights of a row that share a scale, a "

@@ -11,9 +11,16 @@
 #include <utility>
 
 #include "core/mapped_file.h"
+#include "estimators/sensitivity_table.h"
 
 namespace bitpact {
 namespace {
+
+// The number of "4 bit".
+std::string BitsText(const FormatRule& rule) {
+  const std::string name = OptionName(rule);
+  return name.substr(0, name.find(' '));
+}
 
 namespace fs = std::filesystem;
 
@@ -125,7 +132,7 @@ class Names {
   [[nodiscard]] Expected<int> FindOption(const std::string& text) const {
     std::string known;
     for (std::size_t o = 0; o < formats_.size(); ++o) {
-      const std::string bits = std::to_string(formats_[o].base.bits);
+      const std::string bits = BitsText(formats_[o]);
       if (text == bits || text == bits + " bit") return static_cast<int>(o);
       known += (o == 0 ? "" : ", ") + bits;
     }
@@ -188,8 +195,7 @@ Expected<void> ReadCosts(const Table& table,
       if (seen.contains({u, o})) continue;
       return InvalidArgument(
           table.file() + ": unit '" + units[static_cast<std::size_t>(u)].name +
-          "', option '" +
-          std::to_string(formats[static_cast<std::size_t>(o)].base.bits) +
+          "', option '" + BitsText(formats[static_cast<std::size_t>(o)]) +
           "' is missing");
     }
   }

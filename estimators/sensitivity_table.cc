@@ -263,6 +263,10 @@ Expected<void> ReadPairs(const JsonReader& root, SensitivityTable& table) {
 }  // namespace
 
 std::string OptionName(const FormatRule& rule) {
+  if (rule.base.mixed_columns()) {
+    // "col2.25" without its kind.
+    return FormatName(rule.base).substr(3) + " bit";
+  }
   return std::to_string(rule.base.bits) + " bit";
 }
 

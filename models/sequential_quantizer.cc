@@ -120,13 +120,13 @@ class Run {
                           std::span<const float> hessian,
                           DerivedInputs* derived) {
     const LinearJob& job = jobs_[at];
-    Expected<PackedMatrix> packed = quantizer_.Quantize(
-        {weights, job.matrix.rows, job.matrix.cols},
-        {.hessian = hessian,
-         .tensor = job.matrix.tensor,
-         .notes = &notes_[at],
-         .derived = derived},
-        job.format);
+    Expected<PackedMatrix> packed =
+        quantizer_.Quantize({weights, job.matrix.rows, job.matrix.cols},
+                            {.hessian = hessian,
+                             .tensor = job.matrix.tensor,
+                             .notes = &notes_[at],
+                             .derived = derived},
+                            job.format);
     if (!packed) return tl::unexpected(AtTensor(job, packed.error()));
     Expected<SharedMatrix> kept = store_.put(job, std::move(*packed));
     if (!kept) return tl::unexpected(kept.error());
