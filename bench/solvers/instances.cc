@@ -223,9 +223,38 @@ Instance GenerateLowRank(const GeneratorSpec& spec) {
   return {name.str(), std::move(problem), std::nullopt};
 }
 
+Instance GenerateSeparable(const GeneratorSpec& spec) {
+  RandomStream stream(spec.seed, "bench/solvers/" + spec.kind);
+  const std::vector<double> damage = Damages(spec.units, stream);
+  constexpr std::array<int, 6> kWidths = {2, 3, 4, 5, 6, 8};
+  const auto options = static_cast<std::size_t>(std::clamp(spec.options, 2, 6));
+  AllocationProblem problem;
+  problem.resources.push_back({"bytes", 0});
+  std::int64_t four_bits = 0;
+  for (std::size_t i = 0; i < damage.size(); ++i) {
+    const std::int64_t jitter = std::lround(1e5 * std::abs(stream.Normal()));
+    const std::int64_t weights =
+        (kWeights[i % kWeights.size()] << 16U) + 2 * jitter + 1;
+    ProblemUnit unit{"unit" + std::to_string(i), {}};
+    for (std::size_t o = 0; o < options; ++o) {
+      unit.options.push_back({std::to_string(kWidths[o]),
+                              damage[i] * std::pow(4.0, 2 - kWidths[o]),
+                              {(weights * kWidths[o] + 7) / 8}});
+    }
+    problem.units.push_back(std::move(unit));
+    four_bits += weights / 2;
+  }
+  problem.resources[0].limit = four_bits;
+  std::ostringstream name;
+  name << spec.kind << "-" << spec.units << "x" << options << "-seed"
+       << spec.seed;
+  return {name.str(), std::move(problem), std::nullopt};
+}
+
 }  // namespace
 
 Instance Generate(const GeneratorSpec& spec) {
+  if (spec.kind == "separable") return GenerateSeparable(spec);
   if (spec.kind == "coop-lowrank") return GenerateLowRank(spec);
   RandomStream stream(spec.seed, "bench/solvers/" + spec.kind);
   const std::vector<double> damage = Damages(spec.units, stream);

@@ -33,10 +33,11 @@ struct GeneratorSpec {
   // "random": noise alone, no diagonal. "onehot": `options` of 2, 3, 4, (6,) 8
   // bits, a unit's error times 4^-(bits - 2) (pairs: the product of both
   // factors 2^-(bits - 2)), budget of 4 bits. "onehot-indefinite": the same
-  // with the noise of "indefinite".
+  // with the noise of "indefinite". "separable": no pairs, `options` (up to 6)
+  // of 2, 3, 4, 5, 6, 8 bits, odd numbers of weights, sizes to the byte.
   std::string kind = "coop";
   int units = 224;
-  int options = 4;  // of the one-hot kinds: 4 or 5
+  int options = 4;  // of the one-hot kinds: 4 or 5; separable: up to 6
   double ratio = 1.0;
   double shrink = 0.5;
   std::uint64_t seed = 1;

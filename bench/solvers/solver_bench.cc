@@ -7,7 +7,8 @@
 //   solver_bench --folder DATA/qkp --solvers anneal,tabu --seeds 10
 //   --until-best
 //
-// --generate coop|coop-lowrank|indefinite|random|onehot|onehot-indefinite,
+// --generate coop|coop-lowrank|indefinite|random|onehot|onehot-indefinite|
+// separable,
 // --units, --options, --ratio, --shrink; --folder with an index.csv, --filter;
 // --solvers a,b; --time-limit seconds a run; --seeds: of the generator, or of
 // the solver on published instances; --until-best: a run ends when it meets the
