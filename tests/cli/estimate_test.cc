@@ -247,6 +247,9 @@ class MpiEstimate : public Estimate {
     return RunProgramBehind({"mpirun",
                              "--allow-run-as-root",
                              "--oversubscribe",
+                             // Open MPI keeps what it allocated at its end.
+                             "-x",
+                             "ASAN_OPTIONS=detect_leaks=0",
                              "-n",
                              std::to_string(count)},
                             arguments);
