@@ -2,9 +2,8 @@
 #include "cli/baq_report.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <numeric>
+#include <map>
 
 #include "cli/text_table.h"
 #include "core/check.h"
@@ -28,23 +27,35 @@ std::vector<double> Ranks(const std::vector<double>& values) {
   return ranks;
 }
 
+// Matrices by their gains, in steps of 0.05: how many are predicted there and,
+// where that was measured, how many are there.
 std::string GainHistogram(const std::vector<BaqOutcome>& outcomes) {
-  constexpr int kBins = 10;
-  std::array<int, kBins> counts{};
+  const auto bin_of = [](double gain) {
+    return static_cast<int>(std::floor(20.0 * gain + 1e-9));
+  };
+  struct Counts {
+    int predicted = 0;
+    int measured = 0;
+  };
+  std::map<int, Counts> bins;
+  const bool is_measured = std::ranges::all_of(
+      outcomes, [](const BaqOutcome& o) { return o.uniform_loss > 0.0; });
   for (const BaqOutcome& outcome : outcomes) {
-    const int bin =
-        std::min(kBins - 1, static_cast<int>(kBins * outcome.predicted_gain));
-    ++counts.at(static_cast<std::size_t>(bin));
+    // 1 is the end of the last bin.
+    ++bins[std::min(19, bin_of(outcome.weighted_gain))].predicted;
+    if (is_measured) ++bins[bin_of(outcome.measured_gain())].measured;
   }
-  std::string text;
-  for (int bin = 0; bin < kBins; ++bin) {
-    const int count = counts.at(static_cast<std::size_t>(bin));
-    if (count == 0) continue;
-    text += "  " + FormatNumber(0.1 * bin, 1) + ".." +
-            FormatNumber(0.1 * (bin + 1), 1) + "  " + std::to_string(count) +
-            "\n";
+  std::vector<std::vector<std::string>> rows = {{"loss", "predicted"}};
+  if (is_measured) rows.front().emplace_back("measured");
+  for (int bin = bins.begin()->first; bin <= bins.rbegin()->first; ++bin) {
+    rows.push_back({FormatNumber(0.05 * bin, 2) + " .. " +
+                        FormatNumber(0.05 * (bin + 1), 2),
+                    std::to_string(bins[bin].predicted)});
+    if (is_measured) {
+      rows.back().push_back(std::to_string(bins[bin].measured));
+    }
   }
-  return text;
+  return RenderTable(rows);
 }
 
 }  // namespace
@@ -90,7 +101,10 @@ std::string BaqSummary(const std::vector<BaqOutcome>& outcomes,
     text += "; of the " + std::to_string(outcomes.size()) + " of " +
             std::to_string(num_matrices) + " matrices made in this run";
   }
-  return text + "\npredicted loss relative to equal bits (GM/AM), matrices:\n" +
+  return text +
+         "\nmatrices by their loss relative to columns alike (predicted: GM/AM "
+         "of "
+         "what the levels go by):\n" +
          GainHistogram(outcomes);
 }
 
@@ -99,6 +113,8 @@ Expected<void> WriteBaqReport(const std::filesystem::path& file,
   std::ranges::sort(outcomes, {}, &BaqOutcome::tensor);
   Json matrices = Json::array();
   std::vector<double> predicted;
+  std::vector<double> weighted;
+  std::vector<double> expected;
   std::vector<double> measured;
   for (const BaqOutcome& outcome : outcomes) {
     Json matrix = {{"tensor", outcome.tensor},
@@ -111,27 +127,34 @@ Expected<void> WriteBaqReport(const std::filesystem::path& file,
                    {"code_bytes", outcome.code_bytes},
                    {"unused_bytes", outcome.unused_bytes},
                    {"predicted_gain", outcome.predicted_gain},
+                   {"weighted_gain", outcome.weighted_gain},
+                   {"expected_gain", outcome.expected_gain},
                    {"loss", outcome.loss},
                    {"levels", outcome.levels},
                    {"sensitivities", outcome.sensitivities},
+                   {"weights", outcome.weights},
                    {"losses", outcome.losses}};
     if (outcome.uniform_loss > 0.0) {
       matrix["uniform_loss"] = outcome.uniform_loss;
       matrix["measured_gain"] = outcome.measured_gain();
       predicted.push_back(outcome.predicted_gain);
+      weighted.push_back(outcome.weighted_gain);
+      expected.push_back(outcome.expected_gain);
       measured.push_back(outcome.measured_gain());
     }
     matrices.push_back(std::move(matrix));
   }
-  return WriteJsonFile(
-      file,
-      {.format = "bitpact.baq-report",
-       .version = 1,
-       .tool_version = {},
-       .seed = {},
-       .inputs = {}},
-      {{"rank_correlation", RankCorrelation(predicted, measured)},
-       {"matrices", matrices}});
+  return WriteJsonFile(file,
+                       {.format = "bitpact.baq-report",
+                        .version = 2,
+                        .tool_version = {},
+                        .seed = {},
+                        .inputs = {}},
+                       {{"rank_correlation",
+                         {{"predicted", RankCorrelation(predicted, measured)},
+                          {"weighted", RankCorrelation(weighted, measured)},
+                          {"expected", RankCorrelation(expected, measured)}}},
+                        {"matrices", matrices}});
 }
 
 }  // namespace bitpact

@@ -15,13 +15,15 @@
 namespace bitpact {
 
 // Text: the reported rate beside the stored one, and a histogram of the
-// predicted gains. num_matrices: of the model; outcomes may be fewer where an
-// interrupted run went on. Empty without outcomes.
+// predicted gains and, when all were measured, of those. num_matrices: of the
+// model; outcomes may be fewer where an interrupted run went on. Empty without
+// outcomes.
 std::string BaqSummary(const std::vector<BaqOutcome>& outcomes,
                        std::int64_t num_matrices);
 
-// By tensor name: rates, gains, and the levels and losses of each column in
-// original order. The measured gain is there when it was asked for.
+// By tensor name: rates, gains (BaqOutcome), and what there is of each column
+// in original order. Measured gains, and how they correlate by rank with each
+// of the predictions, are there when they were asked for.
 Expected<void> WriteBaqReport(const std::filesystem::path& file,
                               std::vector<BaqOutcome> outcomes);
 

@@ -1,11 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/comparison_files.h"
 
-#include <fcntl.h>
-#include <spawn.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -14,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "cli/gnuplot.h"
 #include "cli/solve_report.h"
 #include "cli/text_table.h"
 #include "core/atomic_file.h"
@@ -162,26 +158,6 @@ std::string ProfileScript(const std::string& name,
          << "set terminal pngcairo size 1350,810 font 'sans,18'\n"
          << "set output '" << name << ".png'\neval plot_all\nunset output\n";
   return script.str();
-}
-
-// Whether gnuplot ran to its end inside the folder; its complaints are kept
-// from the terminal.
-bool RunGnuplot(const fs::path& folder, const std::string& script) {
-  std::string program = "gnuplot";
-  std::string file = script;
-  std::array<char*, 3> argv = {program.data(), file.data(), nullptr};
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addchdir_np(&actions, folder.c_str());
-  posix_spawn_file_actions_addopen(
-      &actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-  pid_t child = 0;
-  const int failed =
-      posix_spawnp(&child, "gnuplot", &actions, nullptr, argv.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  int status = 0;
-  if (failed != 0 || waitpid(child, &status, 0) != child) return false;
-  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }
 
 // Draws one profile; false when gnuplot is not there or fails.
@@ -361,9 +337,7 @@ Expected<std::string> WriteComparison(const fs::path& folder,
   }
   if (!done) return tl::unexpected(done.error());
   if (are_drawn) return std::string();
-  return "no pictures: gnuplot is not installed or has no svg and pngcairo "
-         "terminals (Debian: gnuplot-nox); later: cd " +
-         folder.string() + " && gnuplot profile-target.gp";
+  return NoPicturesNote(folder, "profile-target.gp");
 }
 
 }  // namespace bitpact

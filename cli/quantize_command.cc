@@ -7,7 +7,7 @@
 #include <memory>
 #include <optional>
 
-#include "cli/baq_report.h"
+#include "cli/baq_flags.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/text_table.h"
@@ -28,10 +28,7 @@ struct QuantizeFlags {
   fs::path model;
   std::optional<fs::path> plan;
   std::optional<double> bits;
-  std::optional<double> rate;  // baq: stored bits a weight
-  std::optional<std::string> baq;
-  std::optional<double> baq_exponent;
-  std::optional<fs::path> baq_report;
+  BaqFlags baq;
   std::optional<int> group_size;
   bool symmetric = false;
   bool integer_zero_points = false;
@@ -55,38 +52,15 @@ Expected<FolderFormat> ParseFormat(const std::string& name) {
 }
 
 bool IsBaq(const QuantizeFlags& flags) { return flags.quantizer == "baq"; }
-bool IsPaper(const QuantizeFlags& flags) { return flags.baq == "paper"; }
 
-// The flags of quantizer 'baq'.
+// The flags of quantizer 'baq', and those it has no use for.
 Expected<void> ValidateBaq(const QuantizeFlags& flags) {
-  if (!IsBaq(flags)) {
-    if (flags.rate || flags.baq || flags.baq_exponent || flags.baq_report) {
-      return InvalidArgument(
-          "--rate, --baq, --baq-exponent and --baq-report go with --quantizer "
-          "baq");
-    }
-    return {};
-  }
-  if (flags.baq && *flags.baq != "exact" && *flags.baq != "paper") {
-    return InvalidArgument("--baq '" + *flags.baq +
-                           "' is not one of: exact, paper");
-  }
-  if (flags.baq_exponent && !IsPaper(flags)) {
-    return InvalidArgument("--baq-exponent goes with --baq paper");
-  }
-  if (IsPaper(flags) && flags.plan) {
-    return InvalidArgument("--baq paper makes a plan of its own");
-  }
+  auto valid = ValidateBaqFlags(
+      flags.baq, IsBaq(flags), flags.bits, flags.plan.has_value());
+  if (!valid || !IsBaq(flags)) return valid;
   if (flags.format != "bitpact") {
     return InvalidArgument("--format " + flags.format +
                            " does not hold what quantizer 'baq' makes");
-  }
-  for (const std::optional<double>& bits : {flags.bits, flags.rate}) {
-    if (bits && !(*bits >= 1.0 && *bits <= 8.0)) {
-      return InvalidArgument((bits == flags.bits ? "--bits = " : "--rate = ") +
-                             FormatNumber(*bits, 4) +
-                             " violates 1 <= bits a weight <= 8");
-    }
   }
   if (flags.group_size || flags.symmetric || flags.integer_zero_points) {
     return InvalidArgument(
@@ -105,10 +79,10 @@ Expected<void> ValidateBits(const QuantizeFlags& flags) {
 }
 
 Expected<void> Validate(const QuantizeFlags& flags) {
-  if (flags.bits && flags.rate) {
+  if (flags.bits && flags.baq.rate) {
     return InvalidArgument("--bits and --rate exclude each other");
   }
-  if (flags.plan.has_value() == (flags.bits || flags.rate)) {
+  if (flags.plan.has_value() == (flags.bits || flags.baq.rate)) {
     return InvalidArgument(
         "either --plan plan.json or --bits N says how many bits");
   }
@@ -140,7 +114,7 @@ Expected<void> Validate(const QuantizeFlags& flags) {
 FormatRule UniformFormat(const QuantizeFlags& flags) {
   FormatRule rule;
   if (IsBaq(flags)) {
-    const double rate = flags.rate ? *flags.rate : *flags.bits;
+    const double rate = flags.baq.rate ? *flags.baq.rate : *flags.bits;
     rule.base = MixedColumns(static_cast<int>(std::lround(rate * kRateUnits)));
     return rule;
   }
@@ -213,43 +187,44 @@ Expected<Exit> Write(const QuantizeFlags& flags,
 Expected<Exit> QuantizeByBaq(const QuantizeFlags& flags,
                              const Model& model,
                              QuantizeRequest request) {
+  const auto drawable = CheckBaqPlot(flags.baq, request.plan);
+  if (!drawable) return tl::unexpected(drawable.error());
   std::vector<BaqOutcome> outcomes;
-  BaqOptions options = {
-      .damping = flags.options.damping,
-      .activation_order = flags.options.activation_order,
-      .on_matrix =
-          [&](const BaqOutcome& outcome) { outcomes.push_back(outcome); },
-      .compare_uniform = flags.baq_report.has_value()};
+  BaqOptions options = BaqOptionsOf(flags.baq);
+  options.damping = flags.options.damping;
+  options.activation_order = flags.options.activation_order;
+  options.on_matrix = [&](const BaqOutcome& outcome) {
+    outcomes.push_back(outcome);
+  };
   if (const auto valid = Validate(options); !valid) {
     return tl::unexpected(valid.error());
   }
   const auto tokens = ReadCalibration(flags, model, *MakeBaqQuantizer(options));
   if (!tokens) return tl::unexpected(tokens.error());
   request.calibration = &**tokens;
-  request.quantizer_options = OptionsText(flags.options);
   BaqPaperPlan paper;
-  if (IsPaper(flags)) {
-    const BaqPaperOptions how = {.rate = flags.rate ? *flags.rate : *flags.bits,
-                                 .stored = flags.rate.has_value(),
-                                 .exponent = flags.baq_exponent.value_or(1.95),
-                                 .quantizer = flags.options};
-    auto planned = PlanBaqPaper(model, **tokens, how);
+  if (flags.baq.is_paper()) {
+    auto planned =
+        PlanBaqPaper(model,
+                     **tokens,
+                     {.rate = flags.baq.rate ? *flags.baq.rate : *flags.bits,
+                      .stored = flags.baq.rate.has_value(),
+                      .exponent = flags.baq.exponent.value_or(1.95),
+                      .quantizer = flags.options});
     if (!planned) return tl::unexpected(planned.error());
     paper = std::move(*planned);
     options.range_levels = LevelsOf(paper);
     request.plan = paper.plan;
-    request.quantizer_options += " paper " + FormatNumber(how.exponent, 6) +
-                                 " " + FormatNumber(paper.reference_rate, 6);
   }
+  request.quantizer_options = OptionsText(flags.options) + " " +
+                              BaqOptionsText(flags.baq, paper.reference_rate);
   const auto quantizer = MakeBaqQuantizer(options);
   request.quantizer = quantizer.get();
   auto done = Write(flags, model, request, {});
   if (!done) return done;
-  std::cout << BaqSummary(outcomes, std::ssize(request.plan.units));
-  if (flags.baq_report) {
-    const auto written = WriteBaqReport(*flags.baq_report, outcomes);
-    if (!written) return tl::unexpected(written.error());
-  }
+  const auto reported =
+      ReportOnBaq(flags.baq, outcomes, std::ssize(request.plan.units));
+  if (!reported) return tl::unexpected(reported.error());
   return done;
 }
 
@@ -296,22 +271,7 @@ void AddFormatFlags(CLI::App& command, QuantizeFlags& flags) {
       flags.bits,
       "Instead of a plan: this width everywhere, 2 to 8; baq: bits a weight, "
       "fractions too (exact: stored; paper: as it reports them)");
-  command.add_option("--rate",
-                     flags.rate,
-                     "baq, instead of --bits: stored bits a weight, everything "
-                     "counted, 1 to 8");
-  command.add_option("--baq",
-                     flags.baq,
-                     "baq: exact (the default; stored bytes are what was asked "
-                     "for) or paper (two passes, whole levels)");
-  command.add_option(
-      "--baq-exponent",
-      flags.baq_exponent,
-      "--baq paper: 1.95 by default as in its code, 2 in theory");
-  command.add_option("--baq-report",
-                     flags.baq_report,
-                     "baq: levels, losses and gains of every matrix as JSON; "
-                     "takes twice the time");
+  AddBaqFlags(command, flags.baq);
   command.add_option("--group-size",
                      flags.group_size,
                      "With --bits: weights of a row that share a scale, a "

@@ -14,10 +14,12 @@
 // rows and levels of columns take more, and that is counted here: the plan's
 // formats are of the bytes that the second pass stores.
 //
-// Deviations: losses and levels in original column order (the released code
-// mixes two orders with --act-order); a floor relative to the mean in place of
-// 1e-8; at most 256 levels (theirs has no limit); dead columns as in
-// quant/baq_quantizer.h.
+// Deviations: inside a block, too, later matrices read what rounded earlier
+// ones give them (the released code collects a block's inputs before it rounds
+// any of it); losses and levels in original column order (the released code
+// mixes two orders with --act-order); ranges of rows in float16; a floor
+// relative to the mean in place of 1e-8; at most 256 levels (theirs has no
+// limit); dead columns as in quant/baq_quantizer.h.
 
 #include <functional>
 #include <map>
@@ -39,7 +41,7 @@ struct BaqPaperOptions {
   double rate = 2.0;
   bool stored = false;
   double exponent = 1.95;  // 0.1..10; 2 in theory, 1.95 in their code
-  QuantizerOptions quantizer;
+  QuantizerOptions quantizer = {};
 };
 // kInvalidArgument names the field, its value and the rule.
 Expected<void> Validate(const BaqPaperOptions& options);

@@ -145,6 +145,31 @@ std::vector<LevelCosts> CostsOf(std::span<const double> weights) {
   return costs;
 }
 
+// The columns array, without factor codes, of the least cost.
+std::vector<std::byte> AllocatedColumns(const std::vector<LevelCosts>& costs,
+                                        std::int64_t rows,
+                                        const BitFormat& format) {
+  const LevelAllocation allocation = AllocateLevels(
+      costs, rows, ColumnCodeBytes(format, rows, std::ssize(costs)));
+  std::vector<std::byte> columns;
+  for (const std::uint8_t index : allocation.indices) {
+    columns.push_back(std::byte{index});
+  }
+  return columns;
+}
+
+double Sum(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0);
+}
+
+// A matrix as it was rounded, and what its levels went by (kRange: nothing
+// that is known here).
+struct Made {
+  RoundedColumns rounded;
+  std::vector<double> weights;    // pivot_j * E_j
+  std::vector<LevelCosts> costs;  // of the pass that was kept
+};
+
 class BaqQuantizer final : public Quantizer {
  public:
   explicit BaqQuantizer(const BaqOptions& options) : options_(options) {}
@@ -164,31 +189,27 @@ class BaqQuantizer final : public Quantizer {
     auto rows = format.column_grid == ColumnGrid::kRange ? StoreRanges(weight)
                                                          : ScaleRows(weight);
     if (!rows) return tl::unexpected(rows.error());
-    const auto columns = ChooseColumns(
-        weight, inputs, format, *curvature, options_.by_sensitivity);
-    if (!columns) return tl::unexpected(columns.error());
     ColumnTask task{.weight = weight,
                     .grid = format.column_grid,
                     .factor = &curvature->factor,
                     .order = curvature->order,
-                    .columns = *columns,
+                    .columns = {},
                     .rows = *rows};
-    const RoundedColumns rounded = RoundColumns(task);
-    auto packed = PackColumns(format,
-                              weight.rows,
-                              weight.cols,
-                              {rounded.columns, *rows, rounded.codes});
+    const auto made =
+        format.column_grid == ColumnGrid::kRange
+            ? RoundRanges(task, inputs, format)
+            : Expected<Made>(RoundScaled(task, *curvature, format));
+    if (!made) return tl::unexpected(made.error());
+    auto packed =
+        PackColumns(format,
+                    weight.rows,
+                    weight.cols,
+                    {made->rounded.columns, *rows, made->rounded.codes});
     if (!packed || !options_.on_matrix) return packed;
-    BaqOutcome outcome = Describe(weight, *curvature, rounded, *packed);
+    BaqOutcome outcome = Describe(weight, *curvature, *made, *packed);
     outcome.tensor = inputs.tensor;
-    if (options_.compare_uniform && format.column_grid == ColumnGrid::kScaled) {
-      const auto alike =
-          ChooseColumns(weight, inputs, format, *curvature, false);
-      if (!alike) return tl::unexpected(alike.error());
-      task.columns = *alike;
-      for (const double loss : RoundColumns(task).losses) {
-        outcome.uniform_loss += loss;
-      }
+    if (format.column_grid == ColumnGrid::kScaled) {
+      DescribeAlike(task, *made, format, outcome);
     }
     const std::lock_guard lock(mutex_);
     options_.on_matrix(outcome);
@@ -240,61 +261,104 @@ class BaqQuantizer final : public Quantizer {
     return curvature;
   }
 
-  // The columns array without factor codes.
-  [[nodiscard]] Expected<std::vector<std::byte>> ChooseColumns(
-      const MatrixView& weight,
-      const LayerInputs& inputs,
-      const BitFormat& format,
-      const Curvature& curvature,
-      bool by_sensitivity) const {
+  [[nodiscard]] Expected<Made> RoundRanges(ColumnTask task,
+                                           const LayerInputs& inputs,
+                                           const BitFormat& format) const {
+    if (!options_.range_levels) {
+      return Fail(ErrorCode::kUnsupported,
+                  FormatName(format) + " needs levels from a first pass");
+    }
+    const auto levels = options_.range_levels(inputs.tensor, task.weight.cols);
+    if (!levels) return tl::unexpected(levels.error());
+    BITPACT_CHECK(std::ssize(*levels) == task.weight.cols, "levels a column");
     std::vector<std::byte> columns;
-    if (format.column_grid == ColumnGrid::kRange) {
-      if (!options_.range_levels) {
-        return Fail(ErrorCode::kUnsupported,
-                    FormatName(format) + " needs levels from a first pass");
-      }
-      const auto levels = options_.range_levels(inputs.tensor, weight.cols);
-      if (!levels) return tl::unexpected(levels.error());
-      BITPACT_CHECK(std::ssize(*levels) == weight.cols, "levels a column");
-      for (const int n : *levels) {
-        BITPACT_CHECK(n >= 1 && n <= 256, "1 to 256 levels");
-        columns.push_back(static_cast<std::byte>(n - 1));
-      }
-      return columns;
+    for (const int n : *levels) {
+      BITPACT_CHECK(n >= 1 && n <= 256, "1 to 256 levels");
+      columns.push_back(static_cast<std::byte>(n - 1));
     }
-    std::vector<double> weights = ColumnEnergies(weight);
+    task.columns = columns;
+    return Made{RoundColumns(task), {}, {}};
+  }
+
+  [[nodiscard]] Made RoundScaled(ColumnTask task,
+                                 const Curvature& curvature,
+                                 const BitFormat& format) const {
+    std::vector<double> weights = ColumnEnergies(task.weight);
     for (std::size_t col = 0; col < weights.size(); ++col) {
-      weights[col] =
-          by_sensitivity ? weights[col] * curvature.pivots[col] : 1.0;
+      weights[col] *= curvature.pivots[col];
     }
-    const LevelAllocation allocation =
-        AllocateLevels(CostsOf(weights),
-                       weight.rows,
-                       ColumnCodeBytes(format, weight.rows, weight.cols));
-    for (const std::uint8_t index : allocation.indices) {
-      columns.push_back(std::byte{index});
+    const int passes = options_.by_sensitivity ? options_.passes : 1;
+    std::vector<LevelCosts> costs = CostsOf(
+        options_.by_sensitivity ? weights
+                                : std::vector<double>(weights.size(), 1.0));
+    Made best;
+    double least = 0.0;
+    for (int pass = 0; pass < passes; ++pass) {
+      const std::vector<std::byte> columns =
+          AllocatedColumns(costs, task.weight.rows, format);
+      task.columns = columns;
+      task.measure_levels = pass + 1 < passes;
+      RoundedColumns rounded = RoundColumns(task);
+      std::vector<LevelCosts> met = std::move(rounded.level_errors);
+      for (std::size_t col = 0; col < met.size(); ++col) {
+        for (double& cost : met[col]) cost *= curvature.pivots[col];
+      }
+      const double loss = Sum(rounded.losses);
+      if (pass == 0 || loss < least) {
+        least = loss;
+        best.rounded = std::move(rounded);
+        best.costs = std::move(costs);
+      }
+      costs = std::move(met);
     }
-    return columns;
+    best.weights = std::move(weights);
+    return best;
+  }
+
+  // What it would be if all columns counted alike.
+  void DescribeAlike(ColumnTask task,
+                     const Made& made,
+                     const BitFormat& format,
+                     BaqOutcome& outcome) const {
+    const std::vector<double> equal(made.weights.size(), 1.0);
+    const std::vector<std::byte> alike =
+        AllocatedColumns(CostsOf(equal), task.weight.rows, format);
+    const auto cost_of = [&](const std::vector<std::byte>& columns) {
+      double cost = 0.0;
+      for (std::size_t col = 0; col < columns.size(); ++col) {
+        cost += made.costs[col].at(std::to_integer<std::size_t>(columns[col]) &
+                                   15U);
+      }
+      return cost;
+    };
+    const double cost = cost_of(alike);
+    outcome.expected_gain =
+        cost > 0.0 ? cost_of(made.rounded.columns) / cost : 1.0;
+    if (!options_.compare_uniform) return;
+    task.columns = alike;
+    outcome.uniform_loss = Sum(RoundColumns(task).losses);
   }
 
   [[nodiscard]] BaqOutcome Describe(const MatrixView& weight,
                                     const Curvature& curvature,
-                                    const RoundedColumns& rounded,
+                                    const Made& made,
                                     const PackedMatrix& packed) const {
     BaqOutcome outcome;
     outcome.format = packed.format();
     outcome.rows = weight.rows;
     outcome.cols = weight.cols;
-    for (const std::byte column : rounded.columns) {
+    for (const std::byte column : made.rounded.columns) {
       outcome.levels.push_back(
           LevelsOfColumn(packed.format().column_grid, column));
     }
     outcome.sensitivities =
         ColumnSensitivities(RowRanges(weight), curvature.pivots);
-    outcome.losses = rounded.losses;
+    outcome.losses = made.rounded.losses;
     outcome.predicted_gain = PredictedGain(outcome.sensitivities);
-    outcome.loss =
-        std::accumulate(outcome.losses.begin(), outcome.losses.end(), 0.0);
+    outcome.weights =
+        made.weights.empty() ? outcome.sensitivities : made.weights;
+    outcome.weighted_gain = PredictedGain(outcome.weights);
+    outcome.loss = Sum(outcome.losses);
     outcome.reported_rate = ReportedRate(outcome.levels);
     outcome.code_bytes = packed.column_layout()->used_bytes;
     outcome.unused_bytes = std::ssize(packed.codes()) - outcome.code_bytes;
@@ -312,6 +376,10 @@ Expected<void> Validate(const BaqOptions& options) {
   if (!(options.damping > 0.0 && options.damping <= 10.0)) {
     return InvalidArgument("damping = " + std::to_string(options.damping) +
                            " violates 0 < damping <= 10");
+  }
+  if (options.passes < 1 || options.passes > 8) {
+    return InvalidArgument("passes = " + std::to_string(options.passes) +
+                           " violates 1 <= passes <= 8");
   }
   return {};
 }

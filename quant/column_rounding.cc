@@ -52,6 +52,7 @@ class Rounder {
     result_.columns.assign(task.columns.begin(), task.columns.end());
     result_.codes.resize(Size(rows_ * cols_));
     result_.losses.resize(Size(cols_));
+    if (task.measure_levels) result_.level_errors.resize(Size(cols_));
   }
 
   RoundedColumns Run() && {
@@ -75,8 +76,9 @@ class Rounder {
       for (std::int64_t row = 0; row < rows_; ++row) w[row] += by * moved[row];
     }
     const std::span<const float> weights(w, Size(rows_));
+    if (task_.measure_levels) MeasureLevels(col, weights);
     const float factor = ChooseFactor(col, weights);
-    MakeGrids(col, factor);
+    MakeGrids(Levels(col), factor);
     Encode(place, weights, &residual_[Size(i * rows_)]);
   }
 
@@ -86,25 +88,51 @@ class Rounder {
     std::byte& column = result_.columns[Size(col)];
     const auto index = std::to_integer<int>(column) & 15;
     if (index == 0) return 0.0F;
-    int best = 0;
-    double least = 0.0;
-    for (int code = 0; code < kFactorCodes; ++code) {
-      MakeGrids(col, ColumnFactor(index, code));
-      const double error = SquaredError(col, weights);
-      if (code > 0 && !(error < least)) continue;
-      best = code;
-      least = error;
+    Fit best = FitOf(index, 0, weights);
+    for (int code = 1; code < kFactorCodes; ++code) {
+      const Fit fit = FitOf(index, code, weights);
+      if (fit.error < best.error) best = fit;
     }
-    column = static_cast<std::byte>(index | best << 4);
-    return ColumnFactor(index, best);
+    column = static_cast<std::byte>(index | best.code << 4);
+    return ColumnFactor(index, best.code);
+  }
+
+  struct Fit {
+    int code = 0;
+    double error = 0.0;  // squared
+  };
+
+  Fit FitOf(int index, int code, std::span<const float> weights) {
+    const int levels = kLevelCounts.at(Size(index));
+    MakeGrids(levels, ColumnFactor(index, code));
+    return {code, SquaredError(levels, weights)};
+  }
+
+  // Downhill from the code that fits one choice of levels less, so that most
+  // choices take three or four trials.
+  void MeasureLevels(std::int64_t col, std::span<const float> weights) {
+    LevelCosts& errors = result_.level_errors[Size(col)];
+    errors[0] = Energy(weights);
+    int start = kFactorCodes / 2;
+    for (int index = 1; index < std::ssize(kLevelCounts); ++index) {
+      Fit best = FitOf(index, start, weights);
+      for (const int step : {-1, 1}) {
+        while (best.code + step >= 0 && best.code + step < kFactorCodes) {
+          const Fit next = FitOf(index, best.code + step, weights);
+          if (!(next.error < best.error)) break;
+          best = next;
+        }
+      }
+      errors.at(Size(index)) = best.error;
+      start = best.code;
+    }
   }
 
   [[nodiscard]] int Levels(std::int64_t col) const {
     return LevelsOfColumn(task_.grid, result_.columns[Size(col)]);
   }
 
-  void MakeGrids(std::int64_t col, float factor) {
-    const int levels = Levels(col);
+  void MakeGrids(int levels, float factor) {
     if (levels != grids_of_) {
       grids_of_ = levels;
       grids_.zeros.resize(Size(rows_));
@@ -123,9 +151,15 @@ class Rounder {
     }
   }
 
-  [[nodiscard]] double SquaredError(std::int64_t col,
+  static double Energy(std::span<const float> weights) {
+    double energy = 0.0;
+    for (const float w : weights) energy += double{w} * double{w};
+    return energy;
+  }
+
+  [[nodiscard]] double SquaredError(int levels,
                                     std::span<const float> weights) const {
-    const auto top = static_cast<float>(Levels(col) - 1);
+    const auto top = static_cast<float>(levels - 1);
     float sums[4] = {};
     const auto add = [&](std::size_t row, float& sum) {
       const float error =

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "core/bit_format.h"
+#include "quant/baq_allocation.h"
 #include "quant/gptq_factor.h"
 #include "quant/quantizer.h"
 
@@ -31,6 +32,8 @@ struct ColumnTask {
   // [cols], as stored (quant/column_layout.h), without the factor codes.
   std::span<const std::byte> columns;
   std::span<const std::byte> rows;  // as stored
+  // kScaled: fill RoundedColumns::level_errors.
+  bool measure_levels = false;
 };
 
 struct RoundedColumns {
@@ -38,6 +41,9 @@ struct RoundedColumns {
   std::vector<std::uint8_t> codes;  // [cols, rows]
   // [cols]: pivot * |w' - q|^2; their sum is the layer error.
   std::vector<double> losses;
+  // [cols], if measured: |w' - q|^2 of each column as it was moved, at each of
+  // kLevelCounts with its best factor (a local best in the factor code).
+  std::vector<LevelCosts> level_errors;
 };
 
 // rows * cols^2 / 2 multiplications and additions, and about 100 operations a

@@ -42,16 +42,6 @@ class QuantizeCommand : public testing::Test {
                   "150"});
     return Quantize(flags);
   }
-  ProgramResult Baq(std::vector<std::string> flags) const {
-    flags.insert(flags.end(),
-                 {"--quantizer",
-                  "baq",
-                  "--text",
-                  fixture_.text().string(),
-                  "--calibration-tokens",
-                  "150"});
-    return Quantize(flags);
-  }
   double Perplexity(const std::filesystem::path& folder) const {
     const auto json = fixture_.output().parent_path() / "eval.json";
     const ProgramResult result = RunProgram({"eval",
@@ -97,53 +87,6 @@ TEST_F(QuantizeCommand, RunTakesGptqToo) {
   EXPECT_NEAR(Perplexity(out() / "quantized"),
               report["rows"].back()["perplexity"].get<double>(),
               1e-4);
-}
-
-TEST_F(QuantizeCommand, BaqStoresTheRateAsked) {
-  const ProgramResult result = Baq({"--rate", "3.5"});
-  ASSERT_EQ(result.status, 0) << result.errors;
-  EXPECT_THAT(result.output, HasSubstr("everything counted"));
-  const double stored =
-      (*ParseJsonFile(out() / "plan.json"))["bits_per_weight"].get<double>();
-  EXPECT_LE(stored, 3.5);
-  EXPECT_GT(stored, 3.45);
-  EXPECT_GT(Perplexity(out()), 1.0);
-}
-
-TEST_F(QuantizeCommand, BaqOfThePaperSaysBothRates) {
-  const auto report = out().parent_path() / "baq.json";
-  const ProgramResult result =
-      Baq({"--baq", "paper", "--bits", "3", "--baq-report", report.string()});
-  ASSERT_EQ(result.status, 0) << result.errors;
-  EXPECT_THAT(result.output, AllOf(HasSubstr("reported"), HasSubstr("stored")));
-  EXPECT_GT(Perplexity(out()), 1.0);
-  EXPECT_TRUE(ParseJsonFile(report).has_value());
-  // What is stored is more than what the paper's form reports.
-  const double stored =
-      (*ParseJsonFile(out() / "plan.json"))["bits_per_weight"].get<double>();
-  EXPECT_GT(stored, 3.0);
-}
-
-TEST_F(QuantizeCommand, RunAllocatesBaqRatesAcrossMatrices) {
-  const ProgramResult run = fixture_.Run(
-      {"--budget", "3.6bpw", "--quantizer", "baq", "--bits", "3,3.5,4.5"});
-  ASSERT_EQ(run.status, 0) << run.errors;
-  const Json report = *ParseJsonFile(out() / "report.json");
-  EXPECT_NEAR(Perplexity(out() / "quantized"),
-              report["rows"].back()["perplexity"].get<double>(),
-              1e-4);
-  EXPECT_LE(
-      (*ParseJsonFile(out() / "plan.json"))["bits_per_weight"].get<double>(),
-      3.6);
-}
-
-TEST_F(QuantizeCommand, RefusesWhatBaqCannotTake) {
-  ExpectRefusal(Baq({"--bits", "3", "--rate", "3"}), HasSubstr("--rate"));
-  ExpectRefusal(Baq({"--rate", "0.5"}), HasSubstr("0.5"));
-  ExpectRefusal(Baq({"--rate", "3", "--baq", "fast"}), HasSubstr("fast"));
-  ExpectRefusal(Baq({"--rate", "3", "--group-size", "16"}),
-                HasSubstr("--group-size"));
-  ExpectRefusal(Gptq({"--bits", "3", "--baq", "paper"}), HasSubstr("--baq"));
 }
 
 TEST_F(QuantizeCommand, RefusesContradictions) {

@@ -105,6 +105,87 @@ TEST(BaqQuantizer, LosesLessThanColumnsAlikeAtEqualBytes) {
   EXPECT_LT(outcome.predicted_gain, 1.0);
 }
 
+// Columns of few rows and heavy tails are no normal samples: errors that were
+// met say more than the formula.
+TEST(BaqQuantizer, LosesLessByErrorsThatWereMet) {
+  std::vector<float> weights = Weights();
+  for (float& w : weights) w = w * w * w;
+  double losses[2] = {};
+  double bytes[2] = {};
+  for (const int passes : {1, 2}) {
+    BaqOutcome outcome;
+    BaqOptions options = Recording(outcome);
+    options.passes = passes;
+    const auto packed = Quantize(options, weights, MixedColumns(25000));
+    ASSERT_TRUE(packed) << packed.error().message;
+    losses[passes - 1] = outcome.loss;
+    bytes[passes - 1] = static_cast<double>(packed->size_bytes());
+    const double error =
+        LayerError(weights, DequantizedReference(*packed), options.damping);
+    EXPECT_NEAR(outcome.loss, error, 1e-3 * error);
+  }
+  EXPECT_LT(losses[1], 0.98 * losses[0]);
+  EXPECT_EQ(bytes[1], bytes[0]);
+}
+
+// The pass that loses least is kept.
+TEST(BaqQuantizer, NeverLosesByMorePasses) {
+  double before = std::numeric_limits<double>::infinity();
+  for (const int passes : {1, 2, 3, 4, 5}) {
+    BaqOutcome outcome;
+    BaqOptions options = Recording(outcome);
+    options.passes = passes;
+    ASSERT_TRUE(Quantize(options, Weights(), MixedColumns(22500)));
+    EXPECT_LE(outcome.loss, before) << passes;
+    before = outcome.loss;
+  }
+}
+
+// Errors at every number of levels, against a search through all factors.
+TEST(RoundColumns, MeasuresTheErrorsOfAllLevels) {
+  const std::vector<float> weights = NormalFloats(kRows * kCols, "levels");
+  std::vector<std::int64_t> order(kCols);
+  for (std::int64_t j = 0; j < kCols; ++j) order[j] = j;
+  const auto factor =
+      FactorHessian(Identity(kCols, 1.0F), kCols, order, 0.01, GptqForm::kLdlq);
+  ASSERT_TRUE(factor) << factor.error().message;
+  const std::vector<std::byte> columns(kCols, std::byte{3});
+  const std::vector<std::byte> rows(kRows, std::byte{192});  // scale 1
+  const RoundedColumns found = RoundColumns({.weight = {weights, kRows, kCols},
+                                             .grid = ColumnGrid::kScaled,
+                                             .factor = &*factor,
+                                             .order = order,
+                                             .columns = columns,
+                                             .rows = rows,
+                                             .measure_levels = true});
+  ASSERT_EQ(found.level_errors.size(), static_cast<std::size_t>(kCols));
+  for (const std::int64_t col : {0, 1, 41}) {
+    for (const int index : {0, 1, 2, 5, 9, 15}) {
+      // Nothing moves: the Hessian is diagonal.
+      double least = std::numeric_limits<double>::infinity();
+      for (int code = 0; code < kFactorCodes; ++code) {
+        const double step = ColumnFactor(index, code);
+        const double half = 0.5 * (kLevelCounts[index] - 1);
+        double sum = 0.0;
+        for (std::int64_t row = 0; row < kRows; ++row) {
+          const double w = weights[row * kCols + col];
+          double nearest = std::abs(w) * std::abs(w);
+          for (int q = 0; index > 0 && q < kLevelCounts[index]; ++q) {
+            const double error = w - step * (q - half);
+            nearest = q == 0 ? error * error : std::min(nearest, error * error);
+          }
+          sum += nearest;
+        }
+        least = std::min(least, sum);
+      }
+      // A local best in the factor may be a little more.
+      const double measured = found.level_errors[col][index];
+      EXPECT_GE(measured, (1.0 - 1e-4) * least) << index;
+      EXPECT_LE(measured, 1.1 * least) << index;
+    }
+  }
+}
+
 TEST(BaqQuantizer, LosesLessAtAHigherRate) {
   double before = std::numeric_limits<double>::infinity();
   for (const int rate : {15000, 20000, 25000, 30000, 40000}) {
@@ -205,7 +286,14 @@ TEST(BaqQuantizer, NeedsAHessian) {
   EXPECT_EQ(packed.error().code, ErrorCode::kInvalidArgument);
 }
 
-TEST(BaqOptions, DefaultsAreValid) { EXPECT_TRUE(Validate(BaqOptions{})); }
+TEST(BaqOptions, DefaultsAreValid) {
+  EXPECT_TRUE(Validate(BaqOptions{}));
+  for (const int passes : {0, 9}) {
+    BaqOptions options;
+    options.passes = passes;
+    EXPECT_THAT(Validate(options).error().message, HasSubstr("passes = "));
+  }
+}
 
 }  // namespace
 }  // namespace bitpact
