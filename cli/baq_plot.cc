@@ -9,6 +9,7 @@
 #include <sstream>
 
 #include "cli/gnuplot.h"
+#include "cli/text_table.h"
 #include "core/atomic_file.h"
 #include "quant/baq_theory.h"
 
@@ -154,14 +155,15 @@ std::string LevelsScript(const std::vector<const BaqOutcome*>& matrices) {
     const std::string range =
         "set xrange [-1:" + std::to_string(matrix.cols) + "]\n";
     const std::string about =
-        ShortName(matrix.tensor) + ": " + Printed(matrix.reported_rate) +
-        " bits, predicted loss " + Printed(matrix.weighted_gain);
+        ShortName(matrix.tensor) + ": mean " +
+        FormatNumber(matrix.reported_rate, 2) + " bits, loss " +
+        FormatNumber(matrix.weighted_gain, 2) + " of equal columns (predicted)";
     body += range + "set title " + Plain(about) +
             "\nset xlabel 'column (input channel)'\nset nokey\nplot " + data +
             "1:4 with lines lw 1 lc rgb '#bbbbbb', " + data +
             "1:3 with points pt 7 ps 0.45 lc rgb '#0072b2'\n" +
             "set title 'the same, sorted by what columns count'\n"
-            "set xlabel 'place'\nset key top right\nplot " +
+            "set xlabel 'place'\nset key top right samplen 2\nplot " +
             data +
             "2:4 smooth unique with lines lw 2 lc rgb '#d55e00' title "
             "'closed form', " +
@@ -221,7 +223,8 @@ std::string GainsScript(const std::vector<BaqOutcome>& outcomes,
   std::string body = "set multiplot layout 1,3\nset size square\nset xrange " +
                      range + "set yrange " + range +
                      "set ylabel 'measured loss / loss of columns alike'\n"
-                     "set grid x y lc rgb '#dddddd' lt 1\nset key top left\n";
+                     "set grid x y lc rgb '#dddddd' lt 1\n"
+                     "set key top left reverse Left samplen 0.5 opaque\n";
   constexpr std::array<const char*, 3> kAxes = {
       "GM/AM of row ranges x pivots (theory)",
       "GM/AM of column energies x pivots",
