@@ -23,6 +23,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kLeastSeconds = 0.01;
+// Of the programme's unit: what stays between a proven plan and its bound.
+constexpr double kProvenWithin = 1e-7;
 
 std::string Line(const char* name, double value) {
   std::array<char, 96> text{};
@@ -106,7 +108,12 @@ Expected<SolveResult> BonminSolver::Solve(const AllocationProblem& problem,
   if (outcome->is_infeasible) {
     recorder.RaiseBound(recorder.HasIncumbent() ? start : kInfinity);
   } else {
-    recorder.RaiseBound(reduced.constant + programme->unit * outcome->bound);
+    const double bound = reduced.constant + programme->unit * outcome->bound;
+    // Its proof is as good as Ipopt's tolerance, whatever the objective's size.
+    const bool is_closed =
+        outcome->is_proven &&
+        recorder.Best() - bound <= kProvenWithin * programme->unit;
+    recorder.RaiseBound(is_closed ? recorder.Best() : bound);
   }
   const bool is_done = outcome->is_proven || outcome->is_infeasible;
   Limit limit = is_done ? Limit::kNone : clock.Reached(outcome->nodes);

@@ -112,7 +112,9 @@ class SolverConformance : public ::testing::TestWithParam<std::string> {
     const double tolerance = Tolerance(problem, judge.objective);
     EXPECT_LE(result->bound, judge.objective + tolerance) << what;
     if (can_.exact) {
-      ASSERT_EQ(result->termination, Termination::kOptimal) << what;
+      ASSERT_EQ(result->termination, Termination::kOptimal)
+          << what << ": objective " << result->objective << ", bound "
+          << result->bound << ", " << result->detail;
       EXPECT_NEAR(result->objective, judge.objective, tolerance) << what;
     }
     if (result->HasIncumbent()) {
