@@ -14,7 +14,7 @@
 #include "quant/baq_theory.h"
 #include "quant/column_matrix.h"
 #include "quant/column_rounding.h"
-#include "quant/gptq_factor.h"
+#include "quant/layer_factor.h"
 
 namespace bitpact {
 namespace {
@@ -24,23 +24,9 @@ std::size_t Size(std::int64_t count) { return static_cast<std::size_t>(count); }
 // A Hessian's factor, and what columns count, in original order.
 struct Curvature {
   std::vector<std::int64_t> order;
-  GptqFactor factor;
+  std::shared_ptr<const Expected<GptqFactor>> factor;
   std::vector<double> pivots;
 };
-
-std::vector<std::int64_t> ColumnOrder(std::span<const float> hessian,
-                                      std::int64_t cols,
-                                      bool by_activation) {
-  std::vector<std::int64_t> order(Size(cols));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  if (by_activation) {
-    std::ranges::stable_sort(
-        order, std::ranges::greater(), [&](std::int64_t col) {
-          return hessian[Size(col * cols + col)];
-        });
-  }
-  return order;
-}
 
 // A dead column's pivot is what the damping put there; FactorHessian gives it
 // the mean of the others so that it factors well.
@@ -48,13 +34,13 @@ std::vector<double> OriginalPivots(const Curvature& curvature,
                                    std::span<const float> hessian) {
   const std::int64_t cols = std::ssize(curvature.order);
   std::vector<double> pivots(Size(cols));
-  const double kept =
-      curvature.factor.damping_used / (1.0 + curvature.factor.damping_used);
+  const GptqFactor& factor = **curvature.factor;
+  const double kept = factor.damping_used / (1.0 + factor.damping_used);
   for (std::int64_t place = 0; place < cols; ++place) {
     const std::int64_t col = curvature.order[Size(place)];
     const bool dead = hessian[Size(col * cols + col)] == 0.0F;
     pivots[Size(col)] =
-        double{curvature.factor.pivots[Size(place)]} * (dead ? kept : 1.0);
+        double{factor.pivots[Size(place)]} * (dead ? kept : 1.0);
   }
   return pivots;
 }
@@ -191,7 +177,7 @@ class BaqQuantizer final : public Quantizer {
     if (!rows) return tl::unexpected(rows.error());
     ColumnTask task{.weight = weight,
                     .grid = format.column_grid,
-                    .factor = &curvature->factor,
+                    .factor = &**curvature->factor,
                     .order = curvature->order,
                     .columns = {},
                     .rows = *rows};
@@ -242,22 +228,11 @@ class BaqQuantizer final : public Quantizer {
                                            const LayerInputs& inputs) const {
     Curvature curvature;
     curvature.order =
-        ColumnOrder(inputs.hessian, cols, options_.activation_order);
-    auto factor = FactorHessian(inputs.hessian,
-                                cols,
-                                curvature.order,
-                                options_.damping,
-                                GptqForm::kLdlq);
-    if (!factor) return tl::unexpected(factor.error());
-    curvature.factor = std::move(*factor);
+        RoundingOrder(inputs.hessian, cols, options_.activation_order);
+    curvature.factor = FactorInputs(
+        inputs, {.order = curvature.order, .damping = options_.damping});
+    if (!*curvature.factor) return tl::unexpected(curvature.factor->error());
     curvature.pivots = OriginalPivots(curvature, inputs.hessian);
-    if (curvature.factor.damping_used > options_.damping &&
-        inputs.notes != nullptr) {
-      inputs.notes->push_back("Hessian is not positive definite with damping " +
-                              std::to_string(options_.damping) + "; " +
-                              std::to_string(curvature.factor.damping_used) +
-                              " was used");
-    }
     return curvature;
   }
 

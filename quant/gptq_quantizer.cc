@@ -4,13 +4,13 @@
 #include <algorithm>
 #include <limits>
 #include <memory>
-#include <numeric>
 #include <string>
 #include <utility>
 
 #include "core/check.h"
 #include "quant/gptq_factor.h"
 #include "quant/kernels.h"
+#include "quant/layer_factor.h"
 #include "quant/packed_matrix_writer.h"
 #include "quant/panels.h"
 
@@ -278,20 +278,6 @@ class Strip {
   std::vector<GptqLaneGrid> grids_;  // [groups, tiles]
 };
 
-std::vector<std::int64_t> ColumnOrder(std::span<const float> hessian,
-                                      std::int64_t cols,
-                                      bool by_activation) {
-  std::vector<std::int64_t> order(Size(cols));
-  std::iota(order.begin(), order.end(), std::int64_t{0});
-  if (by_activation) {
-    std::ranges::stable_sort(
-        order, std::ranges::greater(), [&](std::int64_t col) {
-          return hessian[Size(col * cols + col)];
-        });
-  }
-  return order;
-}
-
 class GptqQuantizer final : public Quantizer {
  public:
   explicit GptqQuantizer(const GptqOptions& options) : options_(options) {}
@@ -316,17 +302,13 @@ class GptqQuantizer final : public Quantizer {
     task.groups = GroupsPerRow(format, weight.cols);
     task.group_width = task.groups == 1 ? weight.cols : format.group_size;
     task.order =
-        ColumnOrder(inputs.hessian, weight.cols, options_.activation_order);
-    const std::shared_ptr<const Factor> factor =
-        FactorOf(inputs, weight.cols, task.order);
+        RoundingOrder(inputs.hessian, weight.cols, options_.activation_order);
+    const auto factor = FactorInputs(inputs,
+                                     {.order = task.order,
+                                      .damping = options_.damping,
+                                      .form = FormOf(options_)});
     if (!*factor) return tl::unexpected(factor->error());
     task.coupling = (*factor)->coupling;
-    if ((*factor)->damping_used > options_.damping && inputs.notes != nullptr) {
-      inputs.notes->push_back("Hessian is not positive definite with damping " +
-                              DampingText(options_.damping) + "; " +
-                              DampingText((*factor)->damping_used) +
-                              " was used");
-    }
     PackedMatrixWriter writer(format, weight.rows, weight.cols);
     Strip strip(task);
     for (std::int64_t row = 0; row < weight.rows; row += kStripRows) {
@@ -340,27 +322,6 @@ class GptqQuantizer final : public Quantizer {
   }
 
  private:
-  using Factor = Expected<GptqFactor>;
-
-  // The Hessian's, made once for all matrices that share it.
-  [[nodiscard]] std::shared_ptr<const Factor> FactorOf(
-      const LayerInputs& inputs,
-      std::int64_t cols,
-      std::span<const std::int64_t> order) const {
-    const auto make = [&] {
-      return std::make_shared<const Factor>(FactorHessian(
-          inputs.hessian,
-          cols,
-          options_.activation_order ? order : std::span<const std::int64_t>(),
-          options_.damping,
-          FormOf(options_)));
-    };
-    if (inputs.derived == nullptr) return make();
-    const std::lock_guard lock(inputs.derived->mutex);
-    if (inputs.derived->value == nullptr) inputs.derived->value = make();
-    return std::static_pointer_cast<const Factor>(inputs.derived->value);
-  }
-
   [[nodiscard]] Expected<void> ValidateInputs(const MatrixView& weight,
                                               const LayerInputs& inputs,
                                               const BitFormat& format) const {
