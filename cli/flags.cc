@@ -168,6 +168,10 @@ void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
                  "model and packed variants, e.g. 500MB; less is slower, "
                  "results are the same")
       ->capture_default_str();
+  app.add_flag("--resume",
+               options.resume,
+               "Insist on the evaluations of an earlier run in the output "
+               "folder; without it they are used when they are there");
   app.add_option("--held-out",
                  options.held_out,
                  "Random assignments to judge the surrogate by")

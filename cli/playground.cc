@@ -135,6 +135,11 @@ Expected<void> RememberGame(Playground& playground,
                             const MeasureOptions& options,
                             const fs::path& log_file,
                             MpiRanks* ranks) {
+  std::error_code ignored;
+  if (options.resume && !fs::exists(log_file, ignored)) {
+    return InvalidArgument("--resume: " + log_file.string() +
+                           " does not exist, so there is no run to go on with");
+  }
   MemoisedGameOptions remember;
   if (options.on_nan == "inf") {
     remember.on_non_finite = NonFiniteLoss::kInfinite;

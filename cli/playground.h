@@ -48,6 +48,9 @@ struct MeasureOptions {
   std::string on_nan = "stop";       // stop, inf: losses that are not finite
   std::string game_memory = "2GiB";  // bound on what the game keeps
   int held_out = 16;                 // assignments to judge the fit by
+  // Evaluations of an earlier run are used where there are any; with this they
+  // have to be there.
+  bool resume = false;
 };
 // The part of Validate (cli/pipeline.h) that is about the game.
 Expected<void> ValidateGame(const MeasureOptions& options);
@@ -76,7 +79,8 @@ Expected<Playground> MakeGame(const Model& model,
                               const TokenSet& calibration,
                               const MeasureOptions& options);
 // Adds the memory and, on rank 0 of several, spreads the game over the others.
-// ranks may be null.
+// ranks may be null. kInvalidArgument: there is no log_file, and the options
+// say --resume.
 Expected<void> RememberGame(Playground& playground,
                             const MeasureOptions& options,
                             const std::filesystem::path& log_file,

@@ -233,6 +233,17 @@ TEST_F(Estimate, KlAndMemoryBoundsGiveTheSameNumbers) {
   EXPECT_THAT(other.errors, HasSubstr("key.value"));
 }
 
+TEST_F(Estimate, ResumeInsistsOnAnEarlierRun) {
+  Words again = OnText();
+  again.emplace_back("--resume");
+  ExpectRefusal(again,
+                AllOf(HasSubstr("--resume"), HasSubstr("evaluations.jsonl")));
+  ASSERT_EQ(RunProgram(Arguments("out", OnText())).status, 0);
+  const ProgramResult resumed = RunProgram(Arguments("out", again));
+  ASSERT_EQ(resumed.status, 0) << resumed.errors;
+  EXPECT_THAT(resumed.output, HasSubstr("0 evaluations"));
+}
+
 class MpiEstimate : public Estimate {
  protected:
   void SetUp() override {
@@ -293,7 +304,9 @@ TEST_F(MpiEstimate, AKilledRankEndsTheRunAndTheNextGoesOn) {
   EXPECT_FALSE(std::filesystem::exists(Folder("out") / "sensitivities.json"));
   const auto lines = Lines(ReadWhole(Folder("out") / "evaluations.jsonl"));
   EXPECT_GT(lines.size(), 4U);
-  const ProgramResult resumed = OnRanks(3, Arguments("out", whole));
+  Words again = whole;
+  again.emplace_back("--resume");
+  const ProgramResult resumed = OnRanks(3, Arguments("out", again));
   ASSERT_EQ(resumed.status, 0) << resumed.errors;
   EXPECT_THAT(resumed.output,
               HasSubstr(std::to_string(lines.size() - 1) + " recalled"));
