@@ -147,13 +147,18 @@ Json ChoiceJson(const Report& report) {
                       {"fit_loss_nats", plan.fit_loss},
                       {"judge_loss_nats", plan.judge_loss}});
   }
+  Json finals = Json::array();
+  for (const FinalPlan& plan : choice.finals) {
+    finals.push_back({{"name", plan.name}, {"loss_nats", plan.loss}});
+  }
   return {{"taken", choice.best.name},
           {"swaps", choice.swaps},
           {"neighbours", choice.neighbours},
           {"fit_evaluations", choice.fit_evaluations},
           {"judge_evaluations", choice.judge_evaluations},
           {"seconds", choice.seconds},
-          {"judged", judged}};
+          {"judged", judged},
+          {"finals", finals}};
 }
 
 Json ReportJson(const Report& report) {

@@ -11,8 +11,8 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/pipeline.h"
-#include "cli/plan_choice.h"
 #include "cli/plan_measurement.h"
+#include "cli/plan_refinement.h"
 #include "cli/report.h"
 #include "core/atomic_file.h"
 #include "core/progress.h"
@@ -33,8 +33,7 @@ struct RunFlags {
   std::int64_t eval_tokens = 20000;
   int random_plans = 5;
   bool refine = true;
-  int pool = 8;
-  PlanSearchOptions search;
+  RefineOptions choice;
   CommonFlags common;
   MeasureOptions measure;
   SolveFlags solve;
@@ -136,12 +135,8 @@ Expected<void> ValidateFlags(const RunFlags& flags) {
   if (flags.eval_tokens < 0 || flags.random_plans < 0) {
     return InvalidArgument("--eval-tokens and --random-plans must be >= 0");
   }
-  if (flags.pool < 1) {
-    return InvalidArgument("--pool = " + std::to_string(flags.pool) +
-                           " violates --pool >= 1");
-  }
-  Expected<void> search = Validate(flags.search);
-  if (!search) return search;
+  Expected<void> choice = Validate(flags.choice);
+  if (!choice) return choice;
   return ApplyCommonFlags(flags.common);
 }
 
@@ -196,77 +191,20 @@ Expected<Plans> MakePlans(const RunFlags& flags,
   return plans;
 }
 
-// Measures what the solver proposes and takes the plan that does best on
-// windows held out from everything; the solver's plan without --refine.
 Expected<void> Refine(const RunFlags& flags,
-                      const SensitivityTable& table,
-                      const std::vector<SensitivityTable>& others,
+                      const RefineInputs& inputs,
                       Playground& playground,
                       Report& report) {
-  ChoiceOptions options;
-  options.solver = flags.solve.solver;
-  options.solve = flags.solve.options;
-  options.pool = flags.pool;
-  options.search = flags.search;
-  std::vector<NamedSurrogate> surrogates = {
-      {table.estimator, &table.estimate.surrogate}};
-  for (const SensitivityTable& other : others) {
-    surrogates.push_back({other.estimator,
-                          &other.estimate.surrogate,
-                          other.estimator == "isolated"});
-  }
-  Expected<PlanSearchResult> choice = ChoosePlan(*playground.fit,
-                                                 *playground.judge,
-                                                 *flags.measure.estimate.target,
-                                                 surrogates,
-                                                 options);
+  ChoiceOptions solve;
+  solve.solver = flags.solve.solver;
+  solve.solve = flags.solve.options;
+  Expected<PlanSearchResult> choice = RefinePlan(
+      inputs, *flags.measure.estimate.target, solve, flags.choice, playground);
   if (!choice) return tl::unexpected(choice.error());
-  report.plan = PlanFromAssignment(table, choice->best.assignment);
+  report.plan = PlanFromAssignment(*inputs.table, choice->best.assignment);
   report.choice = std::move(*choice);
-  return WritePlan(flags.output / "plan.json", report.plan, table.inputs);
-}
-
-// "pairs" grows with the square of the units.
-bool PairsAreCheap(const Playground& playground) {
-  constexpr std::size_t kMostEvaluations = 1500;
-  const std::size_t indicators =
-      playground.units.size() * (playground.formats.size() - 1);
-  return indicators * indicators / 2 <= kMostEvaluations;
-}
-
-// The metrics whose plans stand beside the main one's: on their own text none
-// of them leads at every budget.
-Expected<std::vector<SensitivityTable>> MeasureOthers(
-    const RunFlags& flags,
-    const Model& model,
-    const TokenSet& calibration,
-    Playground& playground) {
-  std::vector<std::string> names = {"isolated"};
-  if (playground.fit) {
-    for (const char* name : {"isolated-both",
-                             "shapley",
-                             "quadratic",
-                             "pairs",
-                             "fisher",
-                             "gradient-error"}) {
-      if (name == flags.measure.estimator) continue;
-      const bool looks_inside = name == std::string("fisher") ||
-                                name == std::string("gradient-error");
-      if (looks_inside && playground.outside) continue;
-      if (name == std::string("pairs") && !PairsAreCheap(playground)) continue;
-      names.emplace_back(name);
-    }
-  }
-  MeasureOptions options = flags.measure;
-  options.held_out = 0;
-  std::vector<SensitivityTable> tables;
-  for (const std::string& name : names) {
-    Expected<SensitivityTable> table =
-        Measure(model, calibration, options, name, playground);
-    if (!table) return tl::unexpected(table.error());
-    tables.push_back(std::move(*table));
-  }
-  return tables;
+  return WritePlan(
+      flags.output / "plan.json", report.plan, inputs.table->inputs);
 }
 
 Expected<Exit> Run(RunFlags flags) {
@@ -316,7 +254,7 @@ Expected<Exit> Run(RunFlags flags) {
                                              *playground);
   if (!table) return tl::unexpected(table.error());
   const Expected<std::vector<SensitivityTable>> others =
-      MeasureOthers(flags, model, texts->calibration, *playground);
+      MeasureOthers(model, texts->calibration, flags.measure, *playground);
   if (!others) return tl::unexpected(others.error());
   done = WriteSensitivityTable(flags.output / "sensitivities.json", *table);
   if (!done) return tl::unexpected(done.error());
@@ -337,7 +275,10 @@ Expected<Exit> Run(RunFlags flags) {
       texts->evaluation_file + " (" + texts->evaluation.description + ")";
   report.plan = plans->plan;
   if (playground->fit) {
-    done = Refine(flags, *table, *others, *playground, report);
+    done = Refine(flags,
+                  {&model, &texts->calibration, &*table, &*others},
+                  *playground,
+                  report);
     if (!done) return tl::unexpected(done.error());
     watch.Lap("choose");
   }
@@ -393,13 +334,7 @@ void AddRunCommand(CLI::App& program, CommandOutcome& outcome) {
                     "Measure the solver's pool and swaps on calibration text, "
                     "and take the plan that does best on the third of it that "
                     "is held out (the default), or the solver's plan as it is");
-  command->add_option("--pool", flags->pool, "Plans of the solver to measure")
-      ->capture_default_str();
-  command
-      ->add_option("--search",
-                   flags->search.max_evaluations,
-                   "Swaps to measure at most; 0: none")
-      ->capture_default_str();
+  AddRefineFlags(*command, flags->choice);
   command->add_option("-o,--output", flags->output, "Folder for all results")
       ->capture_default_str();
   AddMeasureFlags(*command, flags->measure);

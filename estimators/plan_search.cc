@@ -209,7 +209,10 @@ std::string DescribeSearch(const PlanSearchResult& result) {
   return result.best.name + (swapped ? " from " + result.start : "") + ", of " +
          std::to_string(result.judged.size()) + " plans judged; " +
          std::to_string(result.swaps) + " swaps, " +
-         std::to_string(result.neighbours) + " neighbours measured";
+         std::to_string(result.neighbours) + " neighbours measured" +
+         (result.finals.empty() ? ""
+                                : "; " + std::to_string(result.finals.size()) +
+                                      " plans quantized in sequence");
 }
 
 namespace {
@@ -299,6 +302,7 @@ Expected<PlanSearchResult> SearchPlan(
   if (!done) return tl::unexpected(done.error());
   const double fit_tokens = TokensOf(fit);
   const double judge_tokens = TokensOf(judge);
+  result.fit_share = fit_tokens / (fit_tokens + judge_tokens);
   const auto start = static_cast<std::size_t>(
       std::ranges::min_element(result.judged,
                                {},

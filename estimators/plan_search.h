@@ -63,10 +63,19 @@ struct JudgedPlan {
   double judge_loss = 0.0;  // on the judge's
 };
 
+// A plan quantized as a whole and run (cli/plan_finals.h).
+struct FinalPlan {
+  std::string name;
+  FormatAssignment assignment;
+  double loss = 0.0;  // on all windows, nats per token
+};
+
 struct PlanSearchResult {
   JudgedPlan best;
   std::string start;               // the candidate the swaps started from
   std::vector<JudgedPlan> judged;  // candidates in order, then swaps
+  std::vector<FinalPlan> finals;   // empty where none were played
+  double fit_share = 0.0;          // of the fitting windows in all tokens
   int swaps = 0;                   // improvements on the fitting windows
   int neighbours = 0;              // measured
   double fit_evaluations = 0.0;    // passes over the fitting windows

@@ -24,6 +24,7 @@
 #include "cli/flags.h"
 #include "cli/pipeline.h"
 #include "cli/plan_choice.h"
+#include "cli/plan_finals.h"
 #include "core/hash.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -69,6 +70,7 @@ struct Flags {
                                          "gradient-error"};
   int coalitions = 0;
   int search = 400;
+  int finals = 16;
   CommonFlags common;
 };
 
@@ -217,8 +219,16 @@ class Table {
     options.solve.seed = flags_->common.seed;
     options.solve.time_limit_s = 20.0;
     options.search.max_evaluations = flags_->search;
-    const auto chosen = ChoosePlan(*fit_, *judge_, target, surrogates, options);
+    auto chosen = ChoosePlan(*fit_, *judge_, target, surrogates, options);
     if (!chosen) return tl::unexpected(chosen.error());
+    const auto played = PlayFinals({.model = model_,
+                                    .units = &units_,
+                                    .formats = &formats_,
+                                    .quantizer = quantizer_.get(),
+                                    .calibration = calibration_,
+                                    .count = flags_->finals},
+                                   *chosen);
+    if (!played) return tl::unexpected(played.error());
     cell.evaluations += chosen->fit_evaluations * share +
                         chosen->judge_evaluations * (1.0 - share);
     cell.seconds += chosen->seconds;
@@ -393,6 +403,7 @@ int Main(int argc, char** argv) {
       ->delimiter(',');
   app.add_option("--coalitions", flags.coalitions)->capture_default_str();
   app.add_option("--search", flags.search)->capture_default_str();
+  app.add_option("--finals", flags.finals)->capture_default_str();
   AddCommonFlags(app, flags.common);
   CLI11_PARSE(app, argc, argv);
   const auto applied = ApplyCommonFlags(flags.common);
