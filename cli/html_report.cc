@@ -178,17 +178,18 @@ std::string RowsTable(const Report& report) {
 }
 
 std::string BitsMap(const Report& report, const UnitGrid& grid) {
-  int most = 2;
-  int least = 8;
+  double most = 2.0;
+  double least = 8.0;
   for (const PlannedUnit& unit : report.plan.units) {
-    most = std::max(most, unit.format.base.bits);
-    least = std::min(least, unit.format.base.bits);
+    most = std::max(most, NominalBits(unit.format.base));
+    least = std::min(least, NominalBits(unit.format.base));
   }
   return ModelMap(grid, {28, 84, 178}, [&](std::size_t u) {
-    const int bits = report.plan.units[u].format.base.bits;
-    return Cell{
-        most == least ? 0.5 : 0.1 + 0.9 * (bits - least) / (most - least),
-        std::to_string(bits)};
+    const BitFormat& format = report.plan.units[u].format.base;
+    return Cell{most > least
+                    ? 0.1 + 0.9 * (NominalBits(format) - least) / (most - least)
+                    : 0.5,
+                BitsText(format)};
   });
 }
 

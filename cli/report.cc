@@ -161,6 +161,11 @@ Json ChoiceJson(const Report& report) {
           {"finals", finals}};
 }
 
+// Code widths stay whole numbers.
+Json BitsJson(const BitFormat& format) {
+  return format.mixed_columns() ? Json(NominalBits(format)) : Json(format.bits);
+}
+
 Json ReportJson(const Report& report) {
   Json rows = Json::array();
   for (const ReportRow& row : report.rows) rows.push_back(RowJson(row));
@@ -169,7 +174,7 @@ Json ReportJson(const Report& report) {
     const PlannedUnit& planned = report.plan.units[u];
     units.push_back(
         {{"name", planned.unit.name},
-         {"bits", planned.format.base.bits},
+         {"bits", BitsJson(planned.format.base)},
          {"size_bytes", planned.size_bytes},
          {"cost_nats", report.sensitivities.estimate.surrogate.linear[u]}});
   }
@@ -254,6 +259,17 @@ UnitGrid ArrangeUnits(const std::vector<Unit>& units) {
   return grid;
 }
 
+double NominalBits(const BitFormat& format) {
+  return format.mixed_columns()
+             ? static_cast<double>(format.rate_e4) / kRateUnits
+             : static_cast<double>(format.bits);
+}
+
+std::string BitsText(const BitFormat& format) {
+  return format.mixed_columns() ? FormatNumber(NominalBits(format), 2)
+                                : std::to_string(format.bits);
+}
+
 std::string RenderBitMap(const AllocationPlan& plan) {
   const UnitGrid grid = ArrangeUnits(UnitsOf(plan));
   std::vector<std::vector<std::string>> cells(1, {"bits"});
@@ -262,9 +278,10 @@ std::string RenderBitMap(const AllocationPlan& plan) {
     std::vector<std::string> line(1, grid.rows[r]);
     for (const int unit : grid.cells[r]) {
       line.push_back(
-          unit < 0 ? "-"
-                   : std::to_string(plan.units[static_cast<std::size_t>(unit)]
-                                        .format.base.bits));
+          unit < 0
+              ? "-"
+              : BitsText(
+                    plan.units[static_cast<std::size_t>(unit)].format.base));
     }
     cells.push_back(std::move(line));
   }

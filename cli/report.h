@@ -68,7 +68,14 @@ std::string RenderMeasurement(const SensitivityTable& table);
 
 std::string RenderReport(const Report& report);
 
-// "block  q k v o gate up down" with the width of each unit; one line a block.
+// What a format is called by in maps and in report.json: the code width, of
+// mixed columns the stored rate. In bits a weight.
+double NominalBits(const BitFormat& format);
+// "3"; "2.25" of mixed columns.
+std::string BitsText(const BitFormat& format);
+
+// "block  q k v o gate up down" with NominalBits of each unit; one line a
+// block.
 std::string RenderBitMap(const AllocationPlan& plan);
 
 // report.json and report.html in the folder.

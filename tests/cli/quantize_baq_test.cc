@@ -116,6 +116,9 @@ TEST_F(QuantizeByBaq, RunAllocatesBaqRatesAcrossMatrices) {
   const ProgramResult run = fixture_.Run(
       {"--budget", "3.6bpw", "--quantizer", "baq", "--bits", "3,3.5,4.5"});
   ASSERT_EQ(run.status, 0) << run.errors;
+  // Rates are shown as they are, not as whole bits.
+  EXPECT_THAT(run.output, HasSubstr("3.50"));
+  EXPECT_THAT(ReadWhole(out() / "report.html"), HasSubstr(">3.50<"));
   const Json report = *ParseJsonFile(out() / "report.json");
   EXPECT_NEAR(Perplexity(out() / "quantized"),
               report["rows"].back()["perplexity"].get<double>(),
