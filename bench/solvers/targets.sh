@@ -36,8 +36,9 @@ group() {
     tee "$lines"
   awk -v ours="$first" '
     $4 == "optimal" { printf "@     %-17s %8.3f s, ratio %.1f\n", $2, $9, $9 / ours }
-    $4 == "feasible" { printf "@     %-17s gap %g%% after %.1f s, ratio > %.0f\n", $2, $7, $9, $9 / ours }
-    $4 == "no-plan" || $4 == "unknown" { printf "@     %-17s no plan after %.1f s\n", $2, $9 }
+    $4 == "feasible" && $7 != "inf" { printf "@     %-17s gap %g%% after %.1f s, ratio > %.0f\n", $2, $7, $9, $9 / ours }
+    $4 == "feasible" && $7 == "inf" { printf "@     %-17s target after %s s, ratio %.1f\n", $2, $10, $9 / ours }
+    $4 ~ /^no_/ { printf "@     %-17s no plan after %.1f s\n", $2, $9 }
   ' "$lines"
 }
 
@@ -74,8 +75,8 @@ group "separable 1,000 x 6" "1" 10 dp "cbc,glpk,branch-and-bound" \
   --generate separable --units 1000 --options 6 --seeds 5
 if [ -d "$data" ]; then
   group "78 QKP, anneal" "10 of 10, median 0.002" 1 anneal tabu --folder "$data/qkp" --seeds 10 --until-best
-  group "QKP n=100" "each 5" 20 lagrangian-qkp "$mip" --folder "$data/qkp" --filter _100_
-  group "QKP n=200" "90% in 20" 20 lagrangian-qkp "" --folder "$data/qkp" --filter _200_
+  group "QKP n=100" "each 5" 20 lagrangian-qkp "$mip" --folder "$data/qkp" --filter jeu_100_
+  group "QKP n=200" "90% in 20" 20 lagrangian-qkp "" --folder "$data/qkp" --filter jeu_200_
   group "165 BQP, tabu" "best in 0.5" 0.5 tabu "" --folder "$data/bqp" --until-best
   group "15 QPLIB, anneal" "best in 0.1" 0.1 anneal "" --folder "$data/qplib" --until-best
   group "gka10d" "10" 20 branch-and-bound "" --folder "$data/bqp" --filter gka10d
