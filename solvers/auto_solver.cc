@@ -3,8 +3,10 @@
 
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "solvers/anneal_solver.h"
+#include "solvers/block_dp_solver.h"
 #include "solvers/branch_and_bound_solver.h"
 #include "solvers/dp_solver.h"
 #include "solvers/enumerate_solver.h"
@@ -13,6 +15,7 @@
 #include "solvers/reduced_problem.h"
 #include "solvers/relax_then_prove.h"
 #include "solvers/solver_phases.h"
+#include "solvers/unit_clusters.h"
 
 namespace bitpact {
 namespace {
@@ -37,6 +40,17 @@ double Combinations(const ReducedProblem& reduced) {
     combinations *= group.NumChoices();
   }
   return combinations;
+}
+
+// Several, since one block alone is what branch-and-bound proves without
+// looking at every plan.
+bool HasSmallBlocks(const ReducedProblem& reduced) {
+  if (reduced.NumResources() > 1) return false;
+  const std::vector<UnitCluster> blocks = FindClusters(reduced);
+  double plans = 0.0;
+  for (const UnitCluster& block : blocks) plans += NumPlans(reduced, block);
+  return blocks.size() > 1 &&
+         plans <= static_cast<double>(AutoSolver::kMostBlockPlans);
 }
 
 std::string SizeText(const ReducedProblem& reduced) {
@@ -86,6 +100,13 @@ class Choice {
                      : "since pair terms couple few units at a time",
                  {.time_share = kDpTimeShare,
                   .node_limit = AutoSolver::kMostDpStates});
+      if (!done || phases_.IsOver()) return done;
+    } else if (HasSmallBlocks(reduced_)) {
+      BlockDpSolver block_dp;
+      done = Try(block_dp,
+                 "since pair terms stay inside blocks",
+                 {.time_share = kDpTimeShare,
+                  .node_limit = 2 * AutoSolver::kMostBlockPlans});
       if (!done || phases_.IsOver()) return done;
     }
     if (IsKnapsack(reduced_)) {

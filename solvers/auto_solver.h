@@ -7,6 +7,8 @@
 //
 // * At most 2^20 combinations (20 two-way units): `enumerate`.
 // * Pair terms in clusters small enough, or none, and one limit: `dp`.
+// * Several blocks of pair terms with at most 2^26 plans together, one limit:
+//   `block-dp`.
 // * Quadratic knapsacks without pair costs above zero: `lagrangian-qkp`.
 // * Up to BranchAndBoundSolver::kMostBinaries binaries in kMostCoordinates
 //   coordinates: `branch-and-bound`.
@@ -34,6 +36,8 @@ class AutoSolver final : public Solver {
   static constexpr double kMostEnumerated = 1'048'576.0;
   // Of `dp`, 40 bytes each: beyond, another solver is tried.
   static constexpr std::int64_t kMostDpStates = 20'000'000;
+  // Of `block-dp`: a second or two.
+  static constexpr std::int64_t kMostBlockPlans = 1 << 26;
   // Of `lagrangian-qkp`: its root tries every item both ways.
   static constexpr int kMostKnapsackItems = 2048;
 

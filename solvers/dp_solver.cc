@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "solvers/dp_solver.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
-#include <numeric>
-#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,6 +12,7 @@
 #include "solvers/pool_fill.h"
 #include "solvers/reduced_problem.h"
 #include "solvers/solve_clock.h"
+#include "solvers/unit_clusters.h"
 
 namespace bitpact {
 namespace {
@@ -25,69 +23,10 @@ namespace {
 constexpr double kRounding = 2e-12;
 constexpr std::int64_t kMostStates = 400'000'000;
 
-// Groups that pair terms connect, directly or through others; each ascending,
-// ordered by their first group.
-std::vector<std::vector<int>> FindClusters(const ReducedProblem& problem) {
-  std::vector<int> root(static_cast<std::size_t>(problem.NumGroups()));
-  std::iota(root.begin(), root.end(), 0);
-  const auto find = [&](int g) {
-    while (root[static_cast<std::size_t>(g)] != g) {
-      auto& parent = root[static_cast<std::size_t>(g)];
-      parent = root[static_cast<std::size_t>(parent)];
-      g = parent;
-    }
-    return g;
-  };
-  for (int v = 0; v < problem.NumVariables(); ++v) {
-    const int group = problem.group_of[static_cast<std::size_t>(v)];
-    problem.pairs.ForEachListedInRow(v, [&](int w, double) {
-      const int a = find(group);
-      const int b = find(problem.group_of[static_cast<std::size_t>(w)]);
-      root[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
-    });
-  }
-  // Low-rank parts couple every group they name with all others.
-  int coupled = -1;
-  for (int v = 0; v < problem.NumVariables() && problem.pairs.has_factors();
-       ++v) {
-    const std::span<const double> row = problem.pairs.factors().Row(v);
-    if (std::all_of(
-            row.begin(), row.end(), [](double u) { return u == 0.0; })) {
-      continue;
-    }
-    const int group = problem.group_of[static_cast<std::size_t>(v)];
-    if (coupled < 0) coupled = group;
-    const int a = find(group);
-    const int b = find(coupled);
-    root[static_cast<std::size_t>(std::max(a, b))] = std::min(a, b);
-  }
-  std::vector<std::vector<int>> clusters;
-  std::vector<int> index(root.size(), -1);
-  for (int g = 0; g < problem.NumGroups(); ++g) {
-    const auto top = static_cast<std::size_t>(find(g));
-    if (index[top] < 0) {
-      index[top] = static_cast<int>(clusters.size());
-      clusters.emplace_back();
-    }
-    clusters[static_cast<std::size_t>(index[top])].push_back(g);
-  }
-  return clusters;
-}
-
-double NumPlans(const ReducedProblem& problem,
-                const std::vector<int>& cluster) {
-  double plans = 1.0;
-  for (const int g : cluster) {
-    plans *= problem.groups[static_cast<std::size_t>(g)].NumChoices();
-  }
-  return plans;
-}
-
-// All plans of one cluster, numbered in mixed radix with the cluster's last
-// group fastest.
+// All plans of one cluster, numbered as DecodePlan wants them.
 class ClusterPlans {
  public:
-  ClusterPlans(const ReducedProblem& problem, const std::vector<int>& cluster)
+  ClusterPlans(const ReducedProblem& problem, const UnitCluster& cluster)
       : problem_(problem), cluster_(cluster) {
     items_.reserve(static_cast<std::size_t>(NumPlans(problem, cluster)));
     Extend(0, {});
@@ -123,36 +62,22 @@ class ClusterPlans {
   }
 
   const ReducedProblem& problem_;
-  const std::vector<int>& cluster_;
+  const UnitCluster& cluster_;
   std::vector<int> taken_;
   KnapsackClass items_;
 };
 
-void Decode(const ReducedProblem& problem,
-            const std::vector<int>& cluster,
-            std::int64_t code,
-            Choices& choices) {
-  for (std::size_t i = cluster.size(); i-- > 0;) {
-    const auto g = static_cast<std::size_t>(cluster[i]);
-    const std::int64_t radix = problem.groups[g].NumChoices();
-    choices[g] = static_cast<int>(code % radix);
-    code /= radix;
-  }
-}
-
 // Empty when the method applies.
 std::string WhyNot(const ReducedProblem& problem,
-                   const std::vector<std::vector<int>>& clusters) {
+                   const std::vector<UnitCluster>& clusters) {
   if (problem.NumResources() > 1) {
     return std::to_string(problem.NumResources()) +
            " resources that bind; it takes one";
   }
-  for (const std::vector<int>& cluster : clusters) {
+  for (const UnitCluster& cluster : clusters) {
     if (NumPlans(problem, cluster) <= DpSolver::kMostClusterPlans) continue;
-    const auto first = static_cast<std::size_t>(cluster.front());
     return "pair terms that couple " + std::to_string(cluster.size()) +
-           " units (unit " +
-           std::to_string(problem.groups[first].units.front()) +
+           " units (unit " + std::to_string(FirstUnit(problem, cluster)) +
            " is the first): more than 2^20 plans together";
   }
   return {};
@@ -185,14 +110,14 @@ Expected<SolveResult> DpSolver::Solve(const AllocationProblem& problem,
   IncumbentRecorder recorder(problem, options, clock);
   recorder.NotePresolve(reduced.counts);
   if (reduced.infeasible) return recorder.Infeasible(*reduced.infeasible);
-  const std::vector<std::vector<int>> clusters = FindClusters(reduced);
+  const std::vector<UnitCluster> clusters = FindClusters(reduced);
   const std::string why_not = WhyNot(reduced, clusters);
   if (!why_not.empty()) {
     return Fail(ErrorCode::kUnsupported,
                 "solver 'dp' does not support: " + why_not);
   }
   std::vector<KnapsackClass> classes;
-  for (const std::vector<int>& cluster : clusters) {
+  for (const UnitCluster& cluster : clusters) {
     classes.push_back(ClusterPlans(reduced, cluster).Take());
   }
   const std::int64_t capacity =
@@ -205,7 +130,7 @@ Expected<SolveResult> DpSolver::Solve(const AllocationProblem& problem,
       [&](const std::vector<std::int64_t>& codes, double) {
         Choices choices(static_cast<std::size_t>(reduced.NumGroups()), 0);
         for (std::size_t i = 0; i < codes.size(); ++i) {
-          Decode(reduced, clusters[i], codes[i], choices);
+          DecodePlan(reduced, clusters[i], codes[i], choices);
         }
         recorder.Offer(reduced.Expand(choices));
       },

@@ -5,6 +5,7 @@
 
 #include "solvers/anneal_solver.h"
 #include "solvers/auto_solver.h"
+#include "solvers/block_dp_solver.h"
 #include "solvers/branch_and_bound_solver.h"
 #ifdef BITPACT_HAVE_BONMIN
 #include "solvers/bonmin_solver.h"
@@ -121,6 +122,11 @@ constexpr auto kSolvers = std::to_array<Row>({
     {"dp",
      "dynamic programming, exact when pair terms couple few units at a time",
      Construct<DpSolver>,
+     ""},
+    {"block-dp",
+     "every plan of each block, then dynamic programming, exact when pair "
+     "terms stay inside blocks",
+     Construct<BlockDpSolver>,
      ""},
     {"enumerate",
      "every plan, exact, up to 24 two-way units",

@@ -55,13 +55,13 @@ TEST(AutoSolver, TakesDpWithoutPairTerms) {
   EXPECT_EQ(result.termination, Termination::kOptimal);
 }
 
-// `count` blocks of three units that pair terms couple.
-AllocationProblem BlockProblem(int count) {
-  AllocationProblem problem =
-      RandomProblem({.units = 3 * count, .options = 3, .pair_density = 0.0}, 7);
+// `count` blocks of `width` units that pair terms couple.
+AllocationProblem BlockProblem(int count, int width = 3) {
+  AllocationProblem problem = RandomProblem(
+      {.units = width * count, .options = 3, .pair_density = 0.0}, 7);
   const std::vector<int> first = problem.FirstVariables();
-  for (int u = 0; u + 1 < 3 * count; ++u) {
-    if (u % 3 == 2) continue;
+  for (int u = 0; u + 1 < width * count; ++u) {
+    if (u % width == width - 1) continue;
     for (int o = 0; o < 3; ++o) {
       problem.pairs.Add(first[static_cast<std::size_t>(u)] + o,
                         first[static_cast<std::size_t>(u) + 1] + o,
@@ -74,6 +74,15 @@ AllocationProblem BlockProblem(int count) {
 TEST(AutoSolver, TakesDpForPairTermsInBlocks) {
   const SolveResult result = Solve(BlockProblem(12), {});
   EXPECT_THAT(result.detail, StartsWith("dp, since pair terms couple few"));
+  EXPECT_EQ(result.termination, Termination::kOptimal);
+}
+
+TEST(AutoSolver, TakesBlockDpForBlocksThatDpCannotStore) {
+  // With a pool no option is dropped as dominated, so the blocks stay large.
+  SolveOptions options;
+  options.pool_size = 2;
+  const SolveResult result = Solve(BlockProblem(2, 14), options);
+  EXPECT_THAT(result.detail, StartsWith("block-dp, since pair terms stay"));
   EXPECT_EQ(result.termination, Termination::kOptimal);
 }
 
