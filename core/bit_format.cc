@@ -37,14 +37,42 @@ Expected<void> ValidateMixed(const BitFormat& format) {
   return {};
 }
 
-// "col2.25": no zeros at the end.
-std::string MixedName(const BitFormat& format) {
-  std::string digits = std::to_string(kRateUnits + format.rate_e4 % kRateUnits);
+Expected<void> ValidateRowMix(const BitFormat& format) {
+  if (format.high_bits != kFloat16Bits &&
+      (format.high_bits <= format.bits || format.high_bits > 8)) {
+    return InvalidArgument("high_bits = " + std::to_string(format.high_bits) +
+                           " violates bits = " + std::to_string(format.bits) +
+                           " < high_bits <= 8, or 16 for float16");
+  }
+  if (format.high_rows_e4 < 1 || format.high_rows_e4 > kRatioUnits) {
+    return InvalidArgument(
+        "high_rows_e4 = " + std::to_string(format.high_rows_e4) +
+        " violates 1 <= high_rows_e4 <= " + std::to_string(kRatioUnits));
+  }
+  return {};
+}
+
+// "2.25" for 22500: no zeros at the end.
+std::string TenThousandths(int number) {
+  std::string digits = std::to_string(kRateUnits + number % kRateUnits);
   digits[0] = '.';
   while (digits.back() == '0') digits.pop_back();
   if (digits == ".") digits.clear();
-  return "col" + std::to_string(format.rate_e4 / kRateUnits) + digits +
+  return std::to_string(number / kRateUnits) + digits;
+}
+
+// "col2.25".
+std::string MixedName(const BitFormat& format) {
+  return "col" + TenThousandths(format.rate_e4) +
          (format.column_grid == ColumnGrid::kRange ? "-range" : "");
+}
+
+// "+int3x0.1".
+std::string RowMixName(const BitFormat& format) {
+  return (format.high_bits == kFloat16Bits
+              ? std::string("+f16")
+              : "+int" + std::to_string(format.high_bits)) +
+         "x" + TenThousandths(format.high_rows_e4);
 }
 
 // The number in front of `text` in units of 1/10000; false where it has more
@@ -83,6 +111,16 @@ Expected<BitFormat> ParseMixedName(const std::string& name,
   return format;
 }
 
+// What stands behind the '+'; false where it has another shape.
+bool TakeRowMix(std::string_view& text, BitFormat& format) {
+  if (Take(text, "f16")) {
+    format.high_bits = kFloat16Bits;
+  } else if (!TakeNumber(text, "int", format.high_bits)) {
+    return false;
+  }
+  return Take(text, "x") && TakeRate(text, format.high_rows_e4);
+}
+
 }  // namespace
 
 Expected<void> Validate(const BitFormat& format) {
@@ -94,6 +132,12 @@ Expected<void> Validate(const BitFormat& format) {
   if (format.group_size < 0) {
     return InvalidArgument("group_size = " + std::to_string(format.group_size) +
                            " violates group_size >= 0");
+  }
+  if (format.row_mix()) return ValidateRowMix(format);
+  if (format.high_rows_e4 != 0) {
+    return InvalidArgument(
+        "high_rows_e4 = " + std::to_string(format.high_rows_e4) +
+        " goes with high_bits, which is 0");
   }
   return {};
 }
@@ -121,6 +165,7 @@ std::string FormatName(const BitFormat& format) {
     name += format.zero_point_type == ZeroPointType::kFloat16 ? "-f32f16zp"
                                                               : "-f32";
   }
+  if (format.row_mix()) name += RowMixName(format);
   return name;
 }
 
@@ -149,6 +194,7 @@ Expected<BitFormat> ParseFormatName(const std::string& name) {
       format.zero_point_type = ZeroPointType::kFloat32;
     }
   }
+  if (Take(rest, "+")) known = TakeRowMix(rest, format) && known;
   // Comparing the name made from the result refuses every other spelling.
   if (!known || !rest.empty() || !Validate(format) ||
       FormatName(format) != name) {

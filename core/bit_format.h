@@ -17,6 +17,9 @@
 // Or, with a `column_grid`, each column (input) has a number of levels of its
 // own and the whole matrix a rate: quant/column_matrix.h.
 //
+// Or, with `high_bits`, some of the rows (outputs) have wider codes than the
+// others, or lie in float16: quant/row_matrix.h.
+//
 // The size functions below are what the packed arrays take, to the byte; code,
 // plans and tests all use them.
 
@@ -41,7 +44,8 @@ enum class ColumnGrid : std::uint8_t {
 };
 
 struct BitFormat {
-  // Nominal code width, 2..8; of mixed columns the rate, rounded into this.
+  // Nominal code width, 2..8; of mixed columns the rate, rounded into this; of
+  // a row mix the width of the low rows.
   int bits = 4;
   // Weights of a row that share one scale; 0: the whole row. The last group of
   // a row is shorter when group_size does not divide the row.
@@ -53,6 +57,13 @@ struct BitFormat {
   ColumnGrid column_grid = ColumnGrid::kNone;
   // Stored bits a weight, everything counted, in units of 1/10000: 1..90000.
   int rate_e4 = 0;
+  // Other than 0: a row mix. The high rows have codes of so many bits, with
+  // groups, scales and zero-points like the others: bits < high_bits <= 8; or
+  // 16: they are float16 numbers without scales.
+  int high_bits = 0;
+  // The share of high rows in units of 1/10000, 1..10000 in a row mix
+  // (HighRows). None at all is the plain format (RowMix).
+  int high_rows_e4 = 0;
 
   [[nodiscard]] constexpr bool symmetric() const {
     return zero_point_type == ZeroPointType::kNone;
@@ -60,6 +71,7 @@ struct BitFormat {
   [[nodiscard]] constexpr bool mixed_columns() const {
     return column_grid != ColumnGrid::kNone;
   }
+  [[nodiscard]] constexpr bool row_mix() const { return high_bits != 0; }
   auto operator<=>(const BitFormat&) const = default;
 };
 
@@ -80,12 +92,41 @@ constexpr BitFormat MixedColumns(int rate_e4,
           .rate_e4 = rate_e4};
 }
 
+inline constexpr int kRatioUnits = 10000;  // all rows
+inline constexpr int kFloat16Bits = 16;    // high_bits of float16 rows
+
+// A plain format with this share of high rows; `base` itself for none.
+constexpr BitFormat RowMix(BitFormat base, int high_bits, int ratio_e4) {
+  base.high_bits = ratio_e4 == 0 ? 0 : high_bits;
+  base.high_rows_e4 = ratio_e4;
+  return base;
+}
+
+// Rows of a matrix with the wider codes: the share, halves rounded up.
+constexpr std::int64_t HighRows(const BitFormat& format, std::int64_t rows) {
+  return (rows * format.high_rows_e4 + kRatioUnits / 2) / kRatioUnits;
+}
+
+// The plain formats of a row mix's two kinds of rows. HighFormat: not of
+// float16 rows.
+constexpr BitFormat LowFormat(BitFormat format) {
+  format.high_bits = 0;
+  format.high_rows_e4 = 0;
+  return format;
+}
+constexpr BitFormat HighFormat(const BitFormat& format) {
+  BitFormat high = LowFormat(format);
+  high.bits = format.high_bits;
+  return high;
+}
+
 // kInvalidArgument names the field, its value and the rule.
 Expected<void> Validate(const BitFormat& format);
 
 // "int4-g64-asym", "int3-row-sym", "int4-g128-u8zp", with "-f32" behind when
 // the scales are float32 ("int2-g64-asym-f32": float32 shift as well);
-// "col2.25", "col2.25-range" for mixed columns.
+// "col2.25", "col2.25-range" for mixed columns; "int2-g64-asym+int3x0.1",
+// "int2-g64-asym+f16x0.02" for row mixes.
 std::string FormatName(const BitFormat& format);
 // Reads such a name back; kInvalidArgument quotes it.
 Expected<BitFormat> ParseFormatName(const std::string& name);
@@ -175,15 +216,44 @@ constexpr std::int64_t MixedColumnBytes(const BitFormat& format,
   return bytes < side ? side : bytes;
 }
 
+// Of a row mix: a bit a row that says which are high,
+constexpr std::int64_t RowMapBytes(std::int64_t rows) { return (rows + 7) / 8; }
+
+// the codes (or numbers) of a high row,
+constexpr std::int64_t HighCodeBytes(const BitFormat& format,
+                                     std::int64_t cols) {
+  return format.high_bits == kFloat16Bits
+             ? 2 * cols
+             : RowCodeBytes(format.high_bits, cols);
+}
+
+// and the rows that have scales.
+constexpr std::int64_t ScaledRows(const BitFormat& format, std::int64_t rows) {
+  return format.high_bits == kFloat16Bits ? rows - HighRows(format, rows)
+                                          : rows;
+}
+
+// The codes array, with the map in front where there is one. Not of mixed
+// columns.
+constexpr std::int64_t CodeBytes(const BitFormat& format,
+                                 std::int64_t rows,
+                                 std::int64_t cols) {
+  const std::int64_t low = RowCodeBytes(format.bits, cols);
+  if (!format.row_mix()) return rows * low;
+  const std::int64_t high_rows = HighRows(format, rows);
+  return RowMapBytes(rows) + high_rows * HighCodeBytes(format, cols) +
+         (rows - high_rows) * low;
+}
+
 // Bytes of a [rows, cols] matrix in this format: codes + scales + zero-points.
 constexpr std::int64_t StoredBytes(const BitFormat& format,
                                    std::int64_t rows,
                                    std::int64_t cols) {
   if (format.mixed_columns()) return MixedColumnBytes(format, rows, cols);
-  return rows * (RowCodeBytes(format.bits, cols) +
-                 GroupsPerRow(format, cols) *
-                     (ScaleBytes(format.scale_type) +
-                      ZeroPointBytes(format.zero_point_type)));
+  return CodeBytes(format, rows, cols) +
+         ScaledRows(format, rows) * GroupsPerRow(format, cols) *
+             (ScaleBytes(format.scale_type) +
+              ZeroPointBytes(format.zero_point_type));
 }
 
 }  // namespace bitpact

@@ -32,6 +32,11 @@ UnitMatrix MatrixAt(const ModelConfig& config, std::size_t place) {
 
 Expected<void> CheckUnit(const PlannedUnit& planned) {
   const std::string unit = "unit " + QuotedName(planned.unit.name);
+  if (planned.format.base.row_mix() || planned.format.base.mixed_columns()) {
+    return tl::unexpected(
+        Unsupported(unit + " has format " + FormatName(planned.format.base) +
+                    "; such checkpoints have one width a matrix"));
+  }
   if (!IsGptqWidth(planned.format.base.bits)) {
     return tl::unexpected(
         Unsupported(unit + " has " + std::to_string(planned.format.base.bits) +

@@ -41,6 +41,12 @@ std::vector<StoredTensor> ColumnTensors(const BitFormat& format,
           {matrix.tensor + ".columns", TensorType::kU8, {matrix.cols}, {}}};
 }
 
+std::vector<std::int64_t> CodeShape(const BitFormat& format,
+                                    const UnitMatrix& matrix) {
+  if (format.row_mix()) return {CodeBytes(format, matrix.rows, matrix.cols)};
+  return {matrix.rows, RowCodeBytes(format.bits, matrix.cols)};
+}
+
 }  // namespace
 
 std::vector<StoredTensor> PackedTensors(const BitFormat& format,
@@ -50,16 +56,18 @@ std::vector<StoredTensor> PackedTensors(const BitFormat& format,
   if (format.mixed_columns()) return ColumnTensors(format, matrix);
   tensors.push_back({matrix.tensor + ".codes",
                      TensorType::kU8,
-                     {matrix.rows, RowCodeBytes(format.bits, matrix.cols)},
+                     CodeShape(format, matrix),
                      {}});
+  const std::int64_t scaled_rows = ScaledRows(format, matrix.rows);
+  if (scaled_rows == 0) return tensors;
   tensors.push_back({matrix.tensor + ".scales",
                      TypeOf(format.scale_type),
-                     {matrix.rows, groups},
+                     {scaled_rows, groups},
                      {}});
   if (!format.symmetric()) {
     tensors.push_back({matrix.tensor + ".zero_points",
                        TypeOf(format.zero_point_type),
-                       {matrix.rows, groups},
+                       {scaled_rows, groups},
                        {}});
   }
   return tensors;
@@ -69,7 +77,7 @@ std::vector<StoredTensor> PackedTensors(const PackedMatrix& packed,
                                         const UnitMatrix& matrix) {
   std::vector<StoredTensor> tensors = PackedTensors(packed.format(), matrix);
   tensors[0].bytes = packed.codes();
-  tensors[1].bytes = packed.scales();
+  if (tensors.size() > 1) tensors[1].bytes = packed.scales();
   if (tensors.size() > 2) tensors[2].bytes = packed.zero_points();
   return tensors;
 }

@@ -25,7 +25,9 @@ inline constexpr const char* kPlanKey = "bitpact.plan";
 // The arrays of a matrix in this format, in the order codes, scales,
 // zero-points (two arrays when symmetric), with empty bytes; of mixed columns
 // codes U8 [ColumnCodeBytes], scales U8 [rows] or F16 [rows, 2], columns U8
-// [cols] (quant/column_layout.h).
+// [cols] (quant/column_layout.h); of row mixes codes U8 [CodeBytes], the others
+// with a row for each that has scales, and absent where none has
+// (quant/row_matrix.h).
 std::vector<StoredTensor> PackedTensors(const BitFormat& format,
                                         const UnitMatrix& matrix);
 

@@ -8,6 +8,7 @@
 #include "core/atomic_file.h"
 #include "core/hash.h"
 #include "models/gptq_checkpoint.h"
+#include "models/learned_quantizer.h"
 #include "models/part_files.h"
 #include "models/quantized_model.h"
 
@@ -26,23 +27,41 @@ std::string JobsText(const std::vector<LinearJob>& jobs) {
 
 std::map<std::string, std::string> KeyOf(const QuantizeRequest& request,
                                          const std::vector<LinearJob>& jobs) {
-  return {{"model", request.model->fingerprint()},
-          {"plan", HashText(JobsText(jobs))},
-          {"quantizer", request.quantizer->name()},
-          {"options", request.quantizer_options},
-          {"tokens",
-           request.calibration == nullptr ? "none"
-                                          : request.calibration->fingerprint}};
+  return {
+      {"model", request.model->fingerprint()},
+      {"plan", HashText(JobsText(jobs))},
+      {"quantizer",
+       request.learned != nullptr ? kHybridName : request.quantizer->name()},
+      {"options", request.quantizer_options},
+      {"tokens",
+       request.calibration == nullptr ? "none"
+                                      : request.calibration->fingerprint}};
+}
+
+Expected<QuantizedMatrices> MakeMatrices(const PartFiles& parts,
+                                         const std::vector<LinearJob>& jobs,
+                                         const QuantizeRequest& request) {
+  if (request.learned == nullptr) {
+    return QuantizeMatrices(*request.model,
+                            jobs,
+                            *request.quantizer,
+                            request.calibration,
+                            parts.Store());
+  }
+  auto learned = LearnMatrices(*request.model,
+                               jobs,
+                               request.learned->ranking,
+                               *request.calibration,
+                               request.learned->options,
+                               parts.Store());
+  if (!learned) return tl::unexpected(learned.error());
+  return std::move(learned->matrices);
 }
 
 Expected<QuantizeOutcome> QuantizeInto(const PartFiles& parts,
                                        const std::vector<LinearJob>& jobs,
                                        const QuantizeRequest& request) {
-  auto matrices = QuantizeMatrices(*request.model,
-                                   jobs,
-                                   *request.quantizer,
-                                   request.calibration,
-                                   parts.Store());
+  auto matrices = MakeMatrices(parts, jobs, request);
   if (!matrices) return tl::unexpected(matrices.error());
   const QuantizedModel quantized = QuantizedModel::FromMatrices(
       *request.model, request.plan, std::move(matrices->packed));

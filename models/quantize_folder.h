@@ -18,6 +18,7 @@
 
 #include "core/allocation_plan.h"
 #include "core/error.h"
+#include "models/block_reconstruction.h"
 #include "models/model.h"
 #include "models/token_set.h"
 #include "quant/quantizer.h"
@@ -29,11 +30,19 @@ enum class FolderFormat {
   kGptq,     // models/gptq_checkpoint.h
 };
 
+// models/learned_quantizer.h; needs calibration.
+struct LearnedRequest {
+  ReconstructionOptions options;
+  RowRanking ranking = RowRanking::kGradientError;
+};
+
 struct QuantizeRequest {
   const Model* model = nullptr;  // Model::LoadOutside is enough
   // Covers every linear matrix; for kGptq one of PlanForGptq.
   AllocationPlan plan;
   const Quantizer* quantizer = nullptr;
+  // Not null: learned block by block instead of by `quantizer`.
+  const LearnedRequest* learned = nullptr;
   // Everything about the quantizer that changes results; part of the key.
   std::string quantizer_options;
   const TokenSet* calibration = nullptr;

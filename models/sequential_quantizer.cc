@@ -9,6 +9,7 @@
 #include "core/progress.h"
 #include "core/threads.h"
 #include "models/calibration.h"
+#include "models/row_scores.h"
 
 namespace bitpact {
 namespace {
@@ -31,11 +32,13 @@ class Run {
   Run(const Model& model,
       const std::vector<LinearJob>& jobs,
       const Quantizer& quantizer,
-      const PackedStore& store)
+      const PackedStore& store,
+      const RowScores& row_scores)
       : model_(model),
         jobs_(jobs),
         quantizer_(quantizer),
         store_(store),
+        row_scores_(row_scores),
         progress_("quantize", std::ssize(jobs)),
         notes_(jobs.size()),
         errors_(jobs.size()) {
@@ -120,13 +123,14 @@ class Run {
                           std::span<const float> hessian,
                           DerivedInputs* derived) {
     const LinearJob& job = jobs_[at];
-    Expected<PackedMatrix> packed =
-        quantizer_.Quantize({weights, job.matrix.rows, job.matrix.cols},
-                            {.hessian = hessian,
-                             .tensor = job.matrix.tensor,
-                             .notes = &notes_[at],
-                             .derived = derived},
-                            job.format);
+    Expected<PackedMatrix> packed = quantizer_.Quantize(
+        {weights, job.matrix.rows, job.matrix.cols},
+        {.hessian = hessian,
+         .row_scores = row_scores_.Of(job.place, job.format),
+         .tensor = job.matrix.tensor,
+         .notes = &notes_[at],
+         .derived = derived},
+        job.format);
     if (!packed) return tl::unexpected(AtTensor(job, packed.error()));
     Expected<SharedMatrix> kept = store_.put(job, std::move(*packed));
     if (!kept) return tl::unexpected(kept.error());
@@ -208,6 +212,7 @@ class Run {
   const std::vector<LinearJob>& jobs_;
   const Quantizer& quantizer_;
   const PackedStore& store_;
+  const RowScores& row_scores_;
   Progress progress_;
   std::vector<std::vector<std::string>> notes_;
   std::vector<std::optional<Error>> errors_;
@@ -283,7 +288,11 @@ Expected<QuantizedMatrices> QuantizeMatrices(const Model& model,
     return InvalidArgument("quantizer '" + quantizer.name() +
                            "' needs calibration tokens");
   }
-  Run run(model, jobs, quantizer, store);
+  std::vector<PlacedFormat> placed;
+  for (const LinearJob& job : jobs) placed.push_back({job.place, job.format});
+  const auto scores = RowScores::Measure(model, placed, quantizer, calibration);
+  if (!scores) return tl::unexpected(scores.error());
+  Run run(model, jobs, quantizer, store, *scores);
   const auto done = quantizer.needs_hessian() ? run.InSequence(*calibration)
                                               : run.InAnyOrder();
   if (!done) return tl::unexpected(done.error());

@@ -12,7 +12,8 @@
 //
 // Memory beside the model's embedding, norms and the store: with Hessians the
 // matrices of one block in float32, one Hessian and what models/calibration.h
-// says; otherwise one matrix in float32 for every thread. The model may be one
+// says; otherwise one matrix in float32 for every thread; before, with row
+// mixes, what models/row_scores.h says. The model may be one
 // of Model::LoadOutside: matrices are read when it is their turn.
 
 #include <functional>
@@ -72,7 +73,8 @@ struct QuantizedMatrices {
 };
 
 // calibration: null if there is none; kInvalidArgument if the quantizer needs
-// it. Other errors: of the quantizer, of Model::ReadLinear (both name the
+// it, or a format does (row mixes). Other errors: of RowScores::Measure, of the
+// quantizer, of Model::ReadLinear (both name the
 // tensor), of Calibration, of the store. Nothing depends on the number of
 // threads. A progress bar counts matrices.
 Expected<QuantizedMatrices> QuantizeMatrices(const Model& model,

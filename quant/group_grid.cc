@@ -34,7 +34,14 @@ GroupGrid FitGroupGrid(const BitFormat& format,
                        std::span<const float> weights,
                        SymmetricRange range) {
   BITPACT_DCHECK(!weights.empty(), "a group has weights");
-  auto [least, greatest] = BestKernels().find_range(weights);
+  const auto [least, greatest] = BestKernels().find_range(weights);
+  return GridOfRange(format, least, greatest, range);
+}
+
+GroupGrid GridOfRange(const BitFormat& format,
+                      float least,
+                      float greatest,
+                      SymmetricRange range) {
   const auto top = static_cast<float>((1 << format.bits) - 1);
   const auto half = static_cast<float>(1 << (format.bits - 1));
   GroupGrid grid;

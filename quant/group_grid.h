@@ -60,6 +60,13 @@ GroupGrid FitGroupGrid(const BitFormat& format,
                        std::span<const float> weights,
                        SymmetricRange range = SymmetricRange::kWithinCodes);
 
+// The same for weights of which only least and greatest are known, or wanted:
+// least <= greatest.
+GroupGrid GridOfRange(const BitFormat& format,
+                      float least,
+                      float greatest,
+                      SymmetricRange range = SymmetricRange::kWithinCodes);
+
 inline bool IsStorable(const GroupGrid& grid) {
   return std::isfinite(grid.scale) && std::isfinite(grid.shift);
 }

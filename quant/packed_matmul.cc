@@ -7,6 +7,7 @@
 #include "core/check.h"
 #include "quant/kernels.h"
 #include "quant/panels.h"
+#include "quant/row_matrix.h"
 
 namespace bitpact {
 namespace {
@@ -27,6 +28,7 @@ void PackedMatMul(std::span<const float> x,
   BITPACT_CHECK(y.size() == Size(tokens * w.rows()), "y is [tokens, rows]");
   if (tokens == 0) return;
   if (tokens <= kMostFusedTokens && w.column_layout() == nullptr) {
+    if (w.row_layout() != nullptr) return MultiplyRows(w, x, y, tokens);
     BestKernels().multiply(w, x.data(), y.data(), tokens);
     return;
   }

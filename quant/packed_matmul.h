@@ -29,7 +29,9 @@ inline constexpr std::int64_t kMostFusedTokens = 7;
 // there those of MatMulTransposed (quant/matmul.h) on the dequantized weights.
 // Between the two, and between instruction sets, the order of summation differs
 // and so do the last bits. Matrices of mixed columns (quant/column_layout.h)
-// are multiplied a tile at a time for any number of tokens.
+// are multiplied a tile at a time for any number of tokens; of row mixes
+// (quant/row_matrix.h) each segment is multiplied by itself for few tokens, as
+// a matrix of its own would be, and rows are tiled together for many.
 void PackedMatMul(std::span<const float> x,
                   const PackedMatrix& w,
                   std::span<float> y,

@@ -15,6 +15,7 @@
 #include "quant/half.h"
 #include "quant/kernels.h"
 #include "quant/packed_matrix_writer.h"
+#include "quant/row_matrix.h"
 
 namespace bitpact {
 namespace {
@@ -174,7 +175,7 @@ Expected<PackedMatrix> PackedMatrix::FromStored(const BitFormat& format,
                                                 const StoredArrays& arrays) {
   Expected<PackedMatrix> seen = FromMapped(format, rows, cols, arrays, nullptr);
   if (!seen) return seen;
-  if (format.mixed_columns()) return seen->Copied();
+  if (format.mixed_columns() || format.row_mix()) return seen->Copied();
   PackedMatrixWriter copy(format, rows, cols);
   copy.Fill(arrays);
   return std::move(copy).Finish();
@@ -192,6 +193,14 @@ PackedMatrix PackedMatrix::Copied() const {
   result.scales_ = copy(scales_, (*bytes)[1]);
   result.zero_points_ = copy(zero_points_, (*bytes)[2]);
   result.owner_ = bytes;
+  if (row_layout_ != nullptr) {
+    // Its segments look at the bytes.
+    result.row_layout_ =
+        *CheckRows(format_,
+                   rows_,
+                   cols_,
+                   {result.codes_, result.scales_, result.zero_points_});
+  }
   return result;
 }
 
@@ -214,7 +223,11 @@ Expected<PackedMatrix> PackedMatrix::FromMapped(
   if (format.mixed_columns()) {
     auto layout = CheckColumns(format, rows, cols, arrays);
     if (!layout) return tl::unexpected(layout.error());
-    result.layout_ = std::move(*layout);
+    result.column_layout_ = std::move(*layout);
+  } else if (format.row_mix()) {
+    auto layout = CheckRows(format, rows, cols, arrays);
+    if (!layout) return tl::unexpected(layout.error());
+    result.row_layout_ = std::move(*layout);
   } else if (const auto valid = CheckArrays(format, rows, cols, arrays);
              !valid) {
     return tl::unexpected(valid.error());
@@ -237,7 +250,8 @@ std::int64_t PackedMatrix::size_bytes() const {
 int PackedMatrix::Code(std::int64_t row, std::int64_t col) const {
   BITPACT_DCHECK(row >= 0 && row < rows_ && col >= 0 && col < cols_,
                  "a place in the matrix");
-  if (layout_ != nullptr) return ColumnCode(*this, row, col);
+  if (column_layout_ != nullptr) return ColumnCode(*this, row, col);
+  if (row_layout_ != nullptr) return RowCode(*this, row, col);
   std::size_t start = Size(row * RowCodeBytes(format_.bits, cols_));
   unsigned code = 0;
   int shift = 0;
@@ -259,7 +273,10 @@ void PackedMatrix::Dequantize(std::int64_t first,
   BITPACT_CHECK(first >= 0 && count >= 0 && first + count <= rows_,
                 "rows of the matrix");
   BITPACT_CHECK(out.size() == Size(count * cols_), "out is [count, cols]");
-  if (layout_ != nullptr) return DequantizeColumns(*this, first, count, out);
+  if (column_layout_ != nullptr) {
+    return DequantizeColumns(*this, first, count, out);
+  }
+  if (row_layout_ != nullptr) return DequantizeRows(*this, first, count, out);
   const Kernels& kernels = BestKernels();
   const PackedShape shape = ShapeOf(*this);
   for (std::int64_t i = 0; i < count; ++i) {
@@ -274,8 +291,11 @@ void PackedMatrix::DequantizeReference(std::int64_t first,
   BITPACT_CHECK(first >= 0 && count >= 0 && first + count <= rows_,
                 "rows of the matrix");
   BITPACT_CHECK(out.size() == Size(count * cols_), "out is [count, cols]");
-  if (layout_ != nullptr) {
+  if (column_layout_ != nullptr) {
     return DequantizeColumnsReference(*this, first, count, out);
+  }
+  if (row_layout_ != nullptr) {
+    return DequantizeRowsReference(*this, first, count, out);
   }
   const std::int64_t groups = GroupsPerRow(format_, cols_);
   const std::int64_t width = groups == 1 ? cols_ : format_.group_size;

@@ -26,7 +26,8 @@
 // by every kernel, so that a dequantized weight has the same bits everywhere.
 //
 // Formats of mixed columns have arrays, layout and meaning of their own:
-// quant/column_layout.h and quant/column_matrix.h.
+// quant/column_layout.h and quant/column_matrix.h. Row mixes are two such
+// matrices in one: quant/row_matrix.h.
 
 #include <cstddef>
 #include <cstdint>
@@ -39,6 +40,7 @@
 namespace bitpact {
 
 struct ColumnLayout;
+struct RowLayout;
 
 // The three arrays of a matrix, somebody else's.
 struct StoredArrays {
@@ -56,8 +58,8 @@ class PackedMatrix {
   // [rows, GroupsPerRow], rounded here to the stored types (callers that coded
   // with rounded values, as they should, lose nothing). For kUint8 `shifts`
   // holds the integer zero-points 0..255 as floats; for kNone it is empty.
-  // Not for mixed columns (PackColumns). Contract violations are programmer's
-  // mistakes (CHECK).
+  // Not for mixed columns (PackColumns) and row mixes (PackRows). Contract
+  // violations are programmer's mistakes (CHECK).
   static PackedMatrix Pack(const BitFormat& format,
                            std::int64_t rows,
                            std::int64_t cols,
@@ -67,7 +69,8 @@ class PackedMatrix {
 
   // From stored bytes, copied. kInvalidArgument when a length does not match
   // the format; kDataLoss when a scale or zero-point is not finite or an
-  // integer zero-point is no code.
+  // integer zero-point is no code; of mixed columns and row mixes also for
+  // what CheckColumns and CheckRows say.
   static Expected<PackedMatrix> FromStored(const BitFormat& format,
                                            std::int64_t rows,
                                            std::int64_t cols,
@@ -92,7 +95,11 @@ class PackedMatrix {
   }
   // Where the columns lie; null unless the format is of mixed columns.
   [[nodiscard]] const ColumnLayout* column_layout() const {
-    return layout_.get();
+    return column_layout_.get();
+  }
+  // Where the rows lie; null unless the format is a row mix.
+  [[nodiscard]] const RowLayout* row_layout() const {
+    return row_layout_.get();
   }
   // Sum of the three arrays; equals StoredBytes(format, rows, cols).
   [[nodiscard]] std::int64_t size_bytes() const;
@@ -122,7 +129,8 @@ class PackedMatrix {
   std::span<const std::byte> codes_;
   std::span<const std::byte> scales_;
   std::span<const std::byte> zero_points_;
-  std::shared_ptr<const ColumnLayout> layout_;
+  std::shared_ptr<const ColumnLayout> column_layout_;
+  std::shared_ptr<const RowLayout> row_layout_;
 };
 
 // Nearest value a stored scale or shift can take (float16: round to nearest

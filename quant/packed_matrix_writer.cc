@@ -188,7 +188,8 @@ PackedMatrixWriter::PackedMatrixWriter(const BitFormat& format,
                                        std::int64_t cols)
     : format_(format), rows_(rows), cols_(cols) {
   BITPACT_CHECK(Validate(format).has_value(), "a valid format");
-  BITPACT_CHECK(!format.mixed_columns(), "one width for all columns");
+  BITPACT_CHECK(!format.mixed_columns() && !format.row_mix(),
+                "one width for all weights");
   BITPACT_CHECK(rows > 0 && cols > 0, "a matrix has rows and columns");
   const std::int64_t groups = rows * GroupsPerRow(format, cols);
   arrays_ = std::make_shared<Arrays>(

@@ -11,6 +11,7 @@
 #include "quant/gptq_quantizer.h"
 #include "quant/hqq_quantizer.h"
 #include "quant/packed_matrix_writer.h"
+#include "quant/row_mix_quantizer.h"
 #include "quant/rtn_quantizer.h"
 
 namespace bitpact {
@@ -29,7 +30,7 @@ Made MakeGptq(const QuantizerOptions& options) {
   if (const auto valid = Validate(gptq); !valid) {
     return tl::unexpected(valid.error());
   }
-  return MakeGptqQuantizer(gptq);
+  return MakeRowMixQuantizer(MakeGptqQuantizer(gptq), options.row_ranking);
 }
 
 Made MakeBaq(const QuantizerOptions& options) {
@@ -43,9 +44,13 @@ Made MakeBaq(const QuantizerOptions& options) {
 
 constexpr std::array kQuantizers = {
     Entry{"quanto",
-          [](const QuantizerOptions&) -> Made { return MakeRtnQuantizer(); }},
+          [](const QuantizerOptions& options) -> Made {
+            return MakeRowMixQuantizer(MakeRtnQuantizer(), options.row_ranking);
+          }},
     Entry{"hqq",
-          [](const QuantizerOptions&) -> Made { return MakeHqqQuantizer(); }},
+          [](const QuantizerOptions& options) -> Made {
+            return MakeRowMixQuantizer(MakeHqqQuantizer(), options.row_ranking);
+          }},
     Entry{"gptq", MakeGptq},
     Entry{"baq", MakeBaq}};
 
@@ -93,6 +98,11 @@ Expected<void> ValidateShape(const MatrixView& weight,
   if (format.mixed_columns()) {
     return Fail(ErrorCode::kUnsupported,
                 FormatName(format) + " is made by quantizer 'baq' only");
+  }
+  if (format.row_mix()) {
+    return Fail(ErrorCode::kUnsupported,
+                FormatName(format) +
+                    " is made of two plain formats, not by a quantizer itself");
   }
   BITPACT_CHECK(
       weight.rows > 0 && weight.cols > 0 &&
@@ -160,6 +170,10 @@ std::string OptionsText(const QuantizerOptions& options) {
   std::snprintf(damping.data(), damping.size(), "%.17g", options.damping);
   return std::string("damping=") + damping.data() +
          (options.activation_order ? ",act-order" : ",no-act-order");
+}
+
+std::string RankingText(const QuantizerOptions& options) {
+  return ",rows=" + RowRankingName(options.row_ranking);
 }
 
 Expected<std::unique_ptr<Quantizer>> MakeQuantizer(

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@
 #include "core/error.h"
 #include "quant/group_grid.h"
 #include "quant/packed_matrix.h"
+#include "quant/row_ranking.h"
 
 namespace bitpact {
 
@@ -39,7 +41,10 @@ struct DerivedInputs {
 struct LayerInputs {
   // H = 2/tokens * sum x x^T over calibration tokens, [cols, cols], row-major;
   // empty: not collected.
-  std::span<const float> hessian;
+  std::span<const float> hessian = {};
+  // For row mixes: [rows], the rows with the highest scores become high ones
+  // (quant/row_ranking.h). Empty: not measured.
+  std::span<const double> row_scores = {};
   // The matrix's name in the checkpoint, for quantizers that keep a record;
   // empty: unknown.
   std::string tensor = {};
@@ -58,6 +63,11 @@ class Quantizer {
   [[nodiscard]] virtual std::string name() const = 0;
   // Whether LayerInputs::hessian must be given.
   [[nodiscard]] virtual bool needs_hessian() const { return false; }
+  // What LayerInputs::row_scores are to be when the format is a row mix;
+  // nothing: it makes none.
+  [[nodiscard]] virtual std::optional<RowRanking> row_ranking() const {
+    return std::nullopt;
+  }
 
   // weight: finite. kInvalidArgument: a NaN or infinity (row and column named),
   // or a broken format; kUnsupported: a format this quantizer does not make.
@@ -96,11 +106,17 @@ struct QuantizerOptions {
   double damping = 0.01;  // in (0, 10], of the mean of the diagonal
   bool activation_order =
       true;  // columns by falling diagonal, else as they are
+  // For row mixes, whatever the quantizer.
+  RowRanking row_ranking = RowRanking::kGradientError;
 };
-// One line for files that must not mix results of different options.
+// One line for files that must not mix results of different options; without
+// the ranking of rows (RankingText).
 std::string OptionsText(const QuantizerOptions& options);
+// ",rows=error"; for files about row mixes.
+std::string RankingText(const QuantizerOptions& options);
 
-// Names that MakeQuantizer knows, in the order of the table.
+// Names that MakeQuantizer knows, in the order of the table. All but "baq" also
+// make row mixes (quant/row_mix_quantizer.h).
 std::vector<std::string> QuantizerNames();
 // kInvalidArgument lists the known names, or names the option that is out of
 // range.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/bit_format.h"
 
+#include <cmath>
 #include <set>
 #include <string>
 #include <vector>
@@ -52,7 +53,25 @@ TEST(FormatName, ReadsBackForEveryRateOfMixedColumns) {
   }
 }
 
+TEST(FormatName, ReadsBackForEveryShareOfHighRows) {
+  for (const BitFormat& plain : AllFormats()) {
+    for (const int high : {3, 8, kFloat16Bits}) {
+      if (high <= plain.bits) continue;
+      for (const int share : {1, 10, 200, 1234, 5000, kRatioUnits}) {
+        const BitFormat format = RowMix(plain, high, share);
+        const auto parsed = ParseFormatName(FormatName(format));
+        ASSERT_TRUE(parsed) << parsed.error().message;
+        ASSERT_EQ(*parsed, format);
+      }
+    }
+  }
+}
+
 TEST(FormatName, IsAsDocumented) {
+  EXPECT_EQ(FormatName(RowMix({.bits = 2, .group_size = 64}, 3, 1000)),
+            "int2-g64-asym+int3x0.1");
+  EXPECT_EQ(FormatName(RowMix({.bits = 2, .group_size = 64}, 16, 200)),
+            "int2-g64-asym+f16x0.02");
   EXPECT_EQ(FormatName(MixedColumns(20000)), "col2");
   EXPECT_EQ(FormatName(MixedColumns(22500)), "col2.25");
   EXPECT_EQ(FormatName(MixedColumns(31416, ColumnGrid::kRange)),
@@ -105,6 +124,21 @@ TEST(ParseFormatName, RejectsEveryOtherSpelling) {
                            "int4-g64.0-asym",
                            "int4_g64_asym",
                            "row-int4-asym",
+                           "int2-g64-asym+",
+                           "int2-g64-asym+int3",
+                           "int2-g64-asym+int3x",
+                           "int2-g64-asym+int3x0",
+                           "int2-g64-asym+int3x0.10",
+                           "int2-g64-asym+int3x1.1",
+                           "int2-g64-asym+int2x0.1",
+                           "int3-g64-asym+int2x0.1",
+                           "int2-g64-asym+int9x0.1",
+                           "int2-g64-asym+int0x0.1",
+                           "int2-g64-asym+int16x0.1",
+                           "int2-g64-asym+int3x0.00001",
+                           "int2-g64-asym+int3x0.1+int4x0.1",
+                           "int2-g64+int3x0.1",
+                           "col2.25+int3x0.1",
                            "int4-g64-asym\n"}) {
     const auto parsed = ParseFormatName(name);
     ASSERT_FALSE(parsed) << name;
@@ -122,6 +156,42 @@ TEST(ValidateBitFormat, NamesFieldValueAndRule) {
             "bits = 9 violates 2 <= bits <= 8");
   EXPECT_EQ(Validate(BitFormat{.bits = 4, .group_size = -1}).error().message,
             "group_size = -1 violates group_size >= 0");
+  EXPECT_EQ(Validate(BitFormat{.bits = 4, .high_bits = 3, .high_rows_e4 = 1})
+                .error()
+                .message,
+            "high_bits = 3 violates bits = 4 < high_bits <= 8, or 16 for "
+            "float16");
+  EXPECT_EQ(Validate(BitFormat{.bits = 2, .high_bits = 3}).error().message,
+            "high_rows_e4 = 0 violates 1 <= high_rows_e4 <= 10000");
+  EXPECT_EQ(Validate(BitFormat{.high_rows_e4 = 5}).error().message,
+            "high_rows_e4 = 5 goes with high_bits, which is 0");
+}
+
+TEST(RowMix, OfNoRowsIsThePlainFormat) {
+  const BitFormat plain = {.bits = 2, .group_size = 32};
+  EXPECT_EQ(RowMix(plain, 3, 0), plain);
+  EXPECT_EQ(LowFormat(RowMix(plain, 3, 100)), plain);
+  EXPECT_EQ(HighFormat(RowMix(plain, 3, 100)),
+            (BitFormat{.bits = 3, .group_size = 32}));
+}
+
+TEST(RowMix, TakesTheBytesOfBothKindsOfRowsAndOfTheMap) {
+  const BitFormat plain = {.bits = 2, .group_size = 32};
+  BitFormat wide = plain;
+  wide.bits = 3;
+  for (const std::int64_t rows : {1, 7, 8, 64, 172}) {
+    for (const int share : {1, 500, 3333, kRatioUnits}) {
+      const BitFormat format = RowMix(plain, 3, share);
+      const std::int64_t high = HighRows(format, rows);
+      EXPECT_EQ(high, std::llround(double(rows * share) / 10000.0));
+      EXPECT_EQ(StoredBytes(format, rows, 100),
+                (rows + 7) / 8 + StoredBytes(wide, high, 100) +
+                    StoredBytes(plain, rows - high, 100));
+      EXPECT_EQ(
+          StoredBytes(RowMix(plain, kFloat16Bits, share), rows, 100),
+          (rows + 7) / 8 + high * 200 + StoredBytes(plain, rows - high, 100));
+    }
+  }
 }
 
 TEST(QuantoGroupSize, IsTheWantedOneWhereItDivides) {
