@@ -29,6 +29,7 @@ void AddQuantizeCommand(CLI::App& program, CommandOutcome& outcome);
 void AddEvalCommand(CLI::App& program, CommandOutcome& outcome);
 void AddSolveCommand(CLI::App& program, CommandOutcome& outcome);
 void AddCompareCommand(CLI::App& program, CommandOutcome& outcome);
+void AddHiprCommand(CLI::App& program, CommandOutcome& outcome);
 void AddInfoCommand(CLI::App& program, CommandOutcome& outcome);
 
 // "bitpact: no feasible plan: REASON" on standard error; returns the status.

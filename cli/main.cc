@@ -75,6 +75,7 @@ int Main(int argc, char** argv) {
   AddEvalCommand(program, outcome);
   AddSolveCommand(program, outcome);
   AddCompareCommand(program, outcome);
+  AddHiprCommand(program, outcome);
   AddInfoCommand(program, outcome);
   try {
     program.parse(argc, argv);

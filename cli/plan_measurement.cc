@@ -37,10 +37,16 @@ Expected<ReportRow> PlanMeasurement::Measure(const std::string& name,
   const Expected<QuantizedModel> quantized =
       QuantizedModel::Make(*model_, plan, *quantizer_, calibration_);
   if (!quantized) return tl::unexpected(quantized.error());
-  if (quantized->packed_bytes() != plan.size_bytes) {
+  return Measure(name, *quantized);
+}
+
+Expected<ReportRow> PlanMeasurement::Measure(
+    const std::string& name, const QuantizedModel& quantized) const {
+  const AllocationPlan& plan = quantized.plan();
+  if (quantized.packed_bytes() != plan.size_bytes) {
     return Fail(ErrorCode::kInternal,
                 "plan '" + name + "': packed arrays take " +
-                    std::to_string(quantized->packed_bytes()) +
+                    std::to_string(quantized.packed_bytes()) +
                     " bytes, the plan says " + std::to_string(plan.size_bytes));
   }
   ReportRow row;
@@ -48,7 +54,7 @@ Expected<ReportRow> PlanMeasurement::Measure(const std::string& name,
   row.unit_bytes = plan.size_bytes;
   row.model_bytes = plan.size_bytes + model_->kept_bytes();
   row.bits_per_weight = plan.bits_per_weight();
-  row.loss = EvaluateLoss(*model_, quantized->weights(), *tokens_, &full_);
+  row.loss = EvaluateLoss(*model_, quantized.weights(), *tokens_, &full_);
   return row;
 }
 

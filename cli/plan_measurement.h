@@ -11,6 +11,7 @@
 #include "core/allocation_plan.h"
 #include "core/error.h"
 #include "models/model.h"
+#include "models/quantized_model.h"
 #include "models/token_set.h"
 #include "quant/quantizer.h"
 #include "solvers/allocation_problem.h"
@@ -29,6 +30,9 @@ class PlanMeasurement {
   // kInternal: packed arrays that do not take the bytes the plan states.
   [[nodiscard]] Expected<ReportRow> Measure(const std::string& name,
                                             const AllocationPlan& plan) const;
+  // The same of matrices that are there.
+  [[nodiscard]] Expected<ReportRow> Measure(
+      const std::string& name, const QuantizedModel& quantized) const;
   // The random plan within the problem's limit whose perplexity is the median
   // of `count` draws, count >= 1.
   [[nodiscard]] Expected<ReportRow> MeasureRandom(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/playground.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "cli/pipeline.h"
@@ -13,6 +14,8 @@ namespace bitpact {
 namespace {
 
 namespace fs = std::filesystem;
+
+}  // namespace
 
 std::string UnitsFingerprint(const std::vector<Unit>& units) {
   std::string text;
@@ -32,12 +35,19 @@ std::string FormatsText(const std::vector<FormatRule>& formats) {
   return text;
 }
 
+namespace {
+
 // Name and, where they matter, options.
-std::string QuantizerKey(const Quantizer& quantizer,
+std::string QuantizerKey(const Playground& play,
                          const MeasureOptions& options) {
-  return quantizer.needs_hessian()
-             ? quantizer.name() + " " + OptionsText(options.quantizer_options)
-             : quantizer.name();
+  std::string key = play.quantizer->name();
+  if (play.quantizer->needs_hessian()) {
+    key += " " + OptionsText(options.quantizer_options);
+  }
+  const bool rows = std::ranges::any_of(
+      play.formats, [](const FormatRule& rule) { return rule.base.row_mix(); });
+  if (rows) key += RankingText(options.quantizer_options);
+  return key;
 }
 
 Expected<std::int64_t> GameMemory(const std::string& text) {
@@ -67,7 +77,7 @@ Expected<void> AddModelGame(const Model& model,
   play.game = std::move(*game);
   play.key["tokens"] = calibration.fingerprint;
   play.key["value"] = options.value;
-  play.key["quantizer"] = QuantizerKey(*play.quantizer, options);
+  play.key["quantizer"] = QuantizerKey(play, options);
   return {};
 }
 

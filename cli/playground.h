@@ -74,6 +74,10 @@ struct Playground {
   // What the game's values depend on, field -> fingerprint.
   std::map<std::string, std::string> key;
 };
+// What the game's values depend on, as text for its key.
+std::string UnitsFingerprint(const std::vector<Unit>& units);
+std::string FormatsText(const std::vector<FormatRule>& formats);
+
 // The game without its memory. calibration: not looked at by outside games.
 Expected<Playground> MakeGame(const Model& model,
                               const TokenSet& calibration,

@@ -10,11 +10,14 @@
 #include "cli/baq_flags.h"
 #include "cli/commands.h"
 #include "cli/flags.h"
+#include "cli/learned_flags.h"
+#include "cli/row_mix_flags.h"
 #include "cli/text_table.h"
 #include "core/allocation_plan.h"
 #include "core/budget.h"
 #include "models/baq_paper.h"
 #include "models/gptq_checkpoint.h"
+#include "models/learned_quantizer.h"
 #include "models/quantize_folder.h"
 #include "quant/baq_quantizer.h"
 #include "quant/quantizer.h"
@@ -32,6 +35,7 @@ struct QuantizeFlags {
   std::optional<int> group_size;
   bool symmetric = false;
   bool integer_zero_points = false;
+  RowMixFlags row_mix;
   std::optional<std::string> quantizer;
   QuantizerOptions options;
   std::optional<fs::path> text;
@@ -40,8 +44,14 @@ struct QuantizeFlags {
   fs::path output;
   CommonFlags common;
   TextFlags tokens;
-  // Flags that only mean something to quantizers that read text, as given.
+  // Flags that only mean something to quantizers that need Hessians, to formats
+  // with rows of two widths, or to either, as given.
   std::vector<std::string> hessian_flags;
+  std::vector<std::string> ranking_flags;
+  std::vector<std::string> text_flags;
+  // And those of 'hybrid'.
+  ReconstructionOptions learning;
+  std::vector<std::string> learned_flags;
 };
 
 Expected<FolderFormat> ParseFormat(const std::string& name) {
@@ -62,10 +72,11 @@ Expected<void> ValidateBaq(const QuantizeFlags& flags) {
     return InvalidArgument("--format " + flags.format +
                            " does not hold what quantizer 'baq' makes");
   }
-  if (flags.group_size || flags.symmetric || flags.integer_zero_points) {
+  if (flags.group_size || flags.symmetric || flags.integer_zero_points ||
+      flags.row_mix.given()) {
     return InvalidArgument(
-        "--group-size, --symmetric and --integer-zero-points have no effect "
-        "on quantizer 'baq'");
+        "--group-size, --symmetric, --integer-zero-points and --high-bits have "
+        "no effect on quantizer 'baq'");
   }
   return {};
 }
@@ -86,11 +97,11 @@ Expected<void> Validate(const QuantizeFlags& flags) {
     return InvalidArgument(
         "either --plan plan.json or --bits N says how many bits");
   }
-  if (flags.plan &&
-      (flags.group_size || flags.symmetric || flags.integer_zero_points)) {
+  if (flags.plan && (flags.group_size || flags.symmetric ||
+                     flags.integer_zero_points || flags.row_mix.given())) {
     return InvalidArgument(
-        "--group-size, --symmetric and --integer-zero-points go with --bits; a "
-        "plan states its formats");
+        "--group-size, --symmetric, --integer-zero-points, --high-bits and "
+        "--high-rows go with --bits; a plan states its formats");
   }
   if (const auto valid = ValidateBits(flags); !valid) return valid;
   if (const auto valid = ValidateBaq(flags); !valid) return valid;
@@ -111,7 +122,7 @@ Expected<void> Validate(const QuantizeFlags& flags) {
   return ApplyCommonFlags(flags.common);
 }
 
-FormatRule UniformFormat(const QuantizeFlags& flags) {
+Expected<FormatRule> UniformFormat(const QuantizeFlags& flags) {
   FormatRule rule;
   if (IsBaq(flags)) {
     const double rate = flags.baq.rate ? *flags.baq.rate : *flags.bits;
@@ -125,6 +136,9 @@ FormatRule UniformFormat(const QuantizeFlags& flags) {
                               : whole         ? ZeroPointType::kUint8
                                               : ZeroPointType::kFloat16;
   rule.fit_group_size = !flags.group_size;
+  const Expected<BitFormat> mixed = WithHighRows(rule.base, flags.row_mix);
+  if (!mixed) return tl::unexpected(mixed.error());
+  rule.base = *mixed;
   return rule;
 }
 
@@ -136,22 +150,39 @@ Expected<AllocationPlan> FindPlan(const QuantizeFlags& flags,
     return plan;
   }
   const std::vector<Unit> units = MakeUnits(model, Granularity::kMatrix);
-  const FormatRule format = UniformFormat(flags);
-  const auto divides = CheckGroupSize(units, format);
+  const Expected<FormatRule> format = UniformFormat(flags);
+  if (!format) return tl::unexpected(format.error());
+  const auto divides = CheckGroupSize(units, *format);
   if (!divides) return tl::unexpected(divides.error());
-  return MakeUniformPlan(units, format, flags.quantizer.value_or("quanto"));
+  return MakeUniformPlan(units, *format, flags.quantizer.value_or("quanto"));
 }
 
-// Empty for quantizers that read no text.
-Expected<std::optional<TokenSet>> ReadCalibration(const QuantizeFlags& flags,
-                                                  const Model& model,
-                                                  const Quantizer& quantizer) {
-  if (!quantizer.needs_hessian()) {
-    if (flags.hessian_flags.empty()) return std::optional<TokenSet>();
-    return InvalidArgument(flags.hessian_flags.front() +
-                           " has no effect on quantizer '" + quantizer.name() +
-                           "', which reads no text");
+Expected<void> CheckTextFlags(const QuantizeFlags& flags,
+                              const Quantizer& quantizer,
+                              bool row_mix) {
+  const bool hessian = quantizer.needs_hessian();
+  const auto refuse = [](const std::vector<std::string>& given,
+                         const std::string& why) -> Expected<void> {
+    if (given.empty()) return {};
+    return InvalidArgument(given.front() + " has no effect on " + why);
+  };
+  if (!hessian && !row_mix) {
+    const auto fine =
+        refuse(flags.text_flags,
+               "quantizer '" + quantizer.name() + "', which reads no text");
+    if (!fine) return fine;
   }
+  if (!hessian) {
+    const auto fine =
+        refuse(flags.hessian_flags, "quantizer '" + quantizer.name() + "'");
+    if (!fine) return fine;
+  }
+  return row_mix
+             ? Expected<void>()
+             : refuse(flags.ranking_flags, "formats whose rows have one width");
+}
+
+Expected<TokenSet> ReadText(const QuantizeFlags& flags, const Model& model) {
   const auto text =
       FindText(flags.text, "--text", flags.model, "calibration.txt");
   if (!text) return tl::unexpected(text.error());
@@ -160,8 +191,21 @@ Expected<std::optional<TokenSet>> ReadCalibration(const QuantizeFlags& flags,
   Expected<TokenSetOptions> options = ResolveTextFlags(flags.tokens);
   if (!options) return tl::unexpected(options.error());
   options->max_predicted = flags.calibration_tokens;
-  Expected<TokenSet> tokens =
-      ReadTokenSet(*text, *tokenizer, model.config().context, *options);
+  return ReadTokenSet(*text, *tokenizer, model.config().context, *options);
+}
+
+// Empty where nothing reads text.
+Expected<std::optional<TokenSet>> ReadCalibration(const QuantizeFlags& flags,
+                                                  const Model& model,
+                                                  const AllocationPlan& plan,
+                                                  const Quantizer& quantizer) {
+  const bool row_mix = HasRowMix(plan);
+  const auto fine = CheckTextFlags(flags, quantizer, row_mix);
+  if (!fine) return tl::unexpected(fine.error());
+  if (!quantizer.needs_hessian() && !row_mix) {
+    return std::optional<TokenSet>();
+  }
+  Expected<TokenSet> tokens = ReadText(flags, model);
   if (!tokens) return tl::unexpected(tokens.error());
   return std::optional<TokenSet>(std::move(*tokens));
 }
@@ -199,7 +243,8 @@ Expected<Exit> QuantizeByBaq(const QuantizeFlags& flags,
   if (const auto valid = Validate(options); !valid) {
     return tl::unexpected(valid.error());
   }
-  const auto tokens = ReadCalibration(flags, model, *MakeBaqQuantizer(options));
+  const auto tokens =
+      ReadCalibration(flags, model, request.plan, *MakeBaqQuantizer(options));
   if (!tokens) return tl::unexpected(tokens.error());
   request.calibration = &**tokens;
   BaqPaperPlan paper;
@@ -228,6 +273,27 @@ Expected<Exit> QuantizeByBaq(const QuantizeFlags& flags,
   return done;
 }
 
+// Learned block by block; a finished block is not learned again.
+Expected<Exit> QuantizeLearned(const QuantizeFlags& flags,
+                               const Model& model,
+                               QuantizeRequest request,
+                               std::vector<std::string> notes) {
+  if (!flags.hessian_flags.empty()) {
+    return InvalidArgument(flags.hessian_flags.front() +
+                           " has no effect on quantizer 'hybrid'");
+  }
+  LearnedRequest learned{flags.learning, flags.options.row_ranking};
+  learned.options.seed = flags.common.seed;
+  const Expected<void> valid = Validate(learned.options);
+  if (!valid) return tl::unexpected(valid.error());
+  const Expected<TokenSet> tokens = ReadText(flags, model);
+  if (!tokens) return tl::unexpected(tokens.error());
+  request.calibration = &*tokens;
+  request.learned = &learned;
+  request.quantizer_options = OptionsText(learned.options, learned.ranking);
+  return Write(flags, model, request, std::move(notes));
+}
+
 Expected<Exit> Quantize(const QuantizeFlags& flags) {
   const Expected<void> valid = Validate(flags);
   if (!valid) return tl::unexpected(valid.error());
@@ -252,14 +318,25 @@ Expected<Exit> Quantize(const QuantizeFlags& flags) {
   if (request.plan.quantizer == "baq") {
     return QuantizeByBaq(flags, *model, std::move(request));
   }
+  if (request.plan.quantizer == kHybridName) {
+    return QuantizeLearned(flags, *model, std::move(request), std::move(notes));
+  }
+  if (!flags.learned_flags.empty()) {
+    return InvalidArgument(flags.learned_flags.front() +
+                           " has no effect on quantizer '" +
+                           request.plan.quantizer + "'");
+  }
   const auto quantizer = MakeQuantizer(request.plan.quantizer, flags.options);
   if (!quantizer) return tl::unexpected(quantizer.error());
   request.quantizer = quantizer->get();
-  const auto tokens = ReadCalibration(flags, *model, **quantizer);
+  const auto tokens = ReadCalibration(flags, *model, request.plan, **quantizer);
   if (!tokens) return tl::unexpected(tokens.error());
-  if (*tokens) {
-    request.calibration = &**tokens;
+  if (*tokens) request.calibration = &**tokens;
+  if ((*quantizer)->needs_hessian()) {
     request.quantizer_options = OptionsText(flags.options);
+  }
+  if (HasRowMix(request.plan)) {
+    request.quantizer_options += RankingText(flags.options);
   }
   return Write(flags, *model, request, std::move(notes));
 }
@@ -304,26 +381,44 @@ void AddQuantizeCommand(CLI::App& program, CommandOutcome& outcome) {
   AddFormatFlags(*command, *flags);
   command->add_option("--quantizer",
                       flags->quantizer,
-                      "How weights become codes; default: the plan's, or "
+                      "How weights become codes: one of `run`'s, or hybrid "
+                      "(learned; docs/hipr.md); default: the plan's, or "
                       "quanto with --bits");
   AddQuantizerFlags(*command, flags->options);
+  AddRowMixFlags(*command, flags->row_mix);
+  AddRowRankingFlag(*command, flags->options);
+  AddLearnedFlags(*command, flags->learning);
   command->add_option("--text",
                       flags->text,
-                      "gptq: calibration text; default MODEL/calibration.txt");
+                      "gptq, and where rows have two widths: calibration text; "
+                      "default MODEL/calibration.txt");
   command
       ->add_option("--calibration-tokens",
                    flags->calibration_tokens,
-                   "gptq: predicted tokens of the calibration text")
+                   "Predicted tokens of the calibration text")
       ->capture_default_str();
   command->add_option("-o,--output", flags->output, "Folder to write")
       ->required();
   AddTextFlags(*command, flags->tokens);
   AddCommonFlags(*command, flags->common);
   command->callback([flags, command, &outcome] {
-    for (const char* name :
-         {"--text", "--calibration-tokens", "--damping", "--act-order"}) {
-      if (command->count(name) > 0) flags->hessian_flags.emplace_back(name);
-    }
+    const auto note = [&](std::vector<std::string>& given,
+                          std::initializer_list<const char*> names) {
+      for (const char* name : names) {
+        if (command->count(name) > 0) given.emplace_back(name);
+      }
+    };
+    note(flags->hessian_flags, {"--damping", "--act-order"});
+    note(flags->ranking_flags, {"--row-ranking"});
+    note(flags->learned_flags,
+         {"--iterations",
+          "--batch",
+          "--rounding-rate",
+          "--clipping-rate",
+          "--rounding-penalty",
+          "--warm-up",
+          "--judge-share"});
+    note(flags->text_flags, {"--text", "--calibration-tokens"});
     outcome.status = Quantize(*flags);
   });
 }

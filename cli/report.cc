@@ -28,7 +28,9 @@ std::string ColumnName(const std::string& rest) {
   return name;
 }
 
-std::string RenderRows(const Report& report) {
+}  // namespace
+
+std::string RenderRows(std::span<const ReportRow> rows) {
   std::vector<std::vector<std::string>> cells = {{"plan",
                                                   "unit bytes",
                                                   "bits/weight",
@@ -36,7 +38,7 @@ std::string RenderRows(const Report& report) {
                                                   "perplexity",
                                                   "KL, nats/token",
                                                   "nll over plan"}};
-  for (const ReportRow& row : report.rows) {
+  for (const ReportRow& row : rows) {
     cells.push_back(
         {row.name,
          FormatCount(row.unit_bytes),
@@ -44,13 +46,29 @@ std::string RenderRows(const Report& report) {
          FormatCount(row.model_bytes),
          FormatEstimate(row.loss.perplexity, 3),
          FormatEstimate(row.loss.kl, 4),
-         &row == &report.rows.back() ? "-" : FormatEstimate(row.over_plan, 4)});
+         &row == &rows.back() ? "-" : FormatEstimate(row.over_plan, 4)});
   }
   return RenderTable(cells);
 }
 
-std::string RenderSolve(const Report& report) {
-  const SolveResult& solve = report.solve;
+Json RowJson(const ReportRow& row) {
+  return {{"name", row.name},
+          {"unit_bytes", row.unit_bytes},
+          {"model_bytes", row.model_bytes},
+          {"bits_per_weight", row.bits_per_weight},
+          {"nll_nats", row.loss.nll.mean},
+          {"nll_standard_error", row.loss.nll.standard_error},
+          {"perplexity", row.loss.perplexity.mean},
+          {"perplexity_standard_error", row.loss.perplexity.standard_error},
+          {"kl_nats", row.loss.kl.mean},
+          {"kl_standard_error", row.loss.kl.standard_error},
+          {"nll_over_plan_nats", row.over_plan.mean},
+          {"nll_over_plan_standard_error", row.over_plan.standard_error},
+          {"predicted_tokens", row.loss.predicted_tokens},
+          {"windows", row.loss.windows}};
+}
+
+std::string RenderSolve(const SolveResult& solve, std::uint64_t seed) {
   std::string text = "solver " + solve.solver + ": " +
                      TerminationName(solve.termination) + ", objective " +
                      FormatNumber(solve.objective, 6) + ", bound ";
@@ -59,10 +77,12 @@ std::string RenderSolve(const Report& report) {
               : FormatNumber(solve.bound, 6) + ", gap " +
                     FormatSmall(solve.RelativeGap());
   text += ", " + FormatDuration(solve.stats.time_s) + ", seed " +
-          std::to_string(report.sensitivities.options.seed) + "\n";
+          std::to_string(seed) + "\n";
   if (!solve.detail.empty()) text += "  " + solve.detail + "\n";
   return text;
 }
+
+namespace {
 
 std::string RenderFit(const SensitivityTable& table,
                       const FitQuality& fit,
@@ -106,23 +126,6 @@ std::string RenderExtremes(const SensitivityTable& table) {
   }
   return "costliest at " + OptionName(table.formats.back()) +
          " (nats/token): " + most + "\ncheapest: " + least + "\n";
-}
-
-Json RowJson(const ReportRow& row) {
-  return {{"name", row.name},
-          {"unit_bytes", row.unit_bytes},
-          {"model_bytes", row.model_bytes},
-          {"bits_per_weight", row.bits_per_weight},
-          {"nll_nats", row.loss.nll.mean},
-          {"nll_standard_error", row.loss.nll.standard_error},
-          {"perplexity", row.loss.perplexity.mean},
-          {"perplexity_standard_error", row.loss.perplexity.standard_error},
-          {"kl_nats", row.loss.kl.mean},
-          {"kl_standard_error", row.loss.kl.standard_error},
-          {"nll_over_plan_nats", row.over_plan.mean},
-          {"nll_over_plan_standard_error", row.over_plan.standard_error},
-          {"predicted_tokens", row.loss.predicted_tokens},
-          {"windows", row.loss.windows}};
 }
 
 std::string RenderChoice(const Report& report) {
@@ -293,9 +296,9 @@ std::string RenderReport(const Report& report) {
                      FormatCount(report.byte_limit) + " bytes for " +
                      std::to_string(report.plan.units.size()) + " units\n";
   text += "evaluated on " + report.evaluation + "\n\n";
-  text += RenderRows(report) + "\n";
-  text += RenderSolve(report) + RenderChoice(report) +
-          RenderMeasurement(report.sensitivities) +
+  text += RenderRows(report.rows) + "\n";
+  text += RenderSolve(report.solve, report.sensitivities.options.seed) +
+          RenderChoice(report) + RenderMeasurement(report.sensitivities) +
           RenderExtremes(report.sensitivities) + "\n";
   text += RenderBitMap(report.plan) + "\nstages:";
   for (const StageTime& stage : report.stages) {

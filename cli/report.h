@@ -16,6 +16,7 @@
 
 #include "core/allocation_plan.h"
 #include "core/error.h"
+#include "core/json_file.h"
 #include "estimators/plan_search.h"
 #include "estimators/sensitivity_table.h"
 #include "models/perplexity.h"
@@ -40,6 +41,12 @@ struct ReportRow {
 // predicted tokens of each evaluation window.
 void ComparePlans(std::span<const double> window_tokens,
                   std::vector<ReportRow>& rows);
+
+// As a table; the last row is the plan.
+std::string RenderRows(std::span<const ReportRow> rows);
+Json RowJson(const ReportRow& row);
+// What the solver claims.
+std::string RenderSolve(const SolveResult& solve, std::uint64_t seed);
 
 struct StageTime {
   std::string name;

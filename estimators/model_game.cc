@@ -108,6 +108,11 @@ ModelGame::ModelGame(const Model& model,
 
 ModelGame::~ModelGame() = default;
 
+LinearWeight ModelGame::WeightAt(int option, int place) const {
+  if (option < FirstFormat()) return full_[static_cast<std::size_t>(place)];
+  return LinearWeight(variants_.packed(option - FirstFormat(), place));
+}
+
 Expected<std::unique_ptr<ModelGame>> ModelGame::Create(
     const Model& model,
     const std::vector<Unit>& units,
@@ -258,7 +263,7 @@ std::vector<double> ModelGame::RunWindow(const AssignmentWalk& walk,
       if (variants_.first_stages()[u] < changed) continue;
       for (const int place : variants_.places(u)) {
         lane.weights[static_cast<std::size_t>(place)] =
-            LinearWeight(variants_.packed(assignment[u], place));
+            WeightAt(assignment[u], place);
       }
     }
     for (int stage = restart; stage < num_stages; ++stage) {

@@ -42,6 +42,8 @@ struct ModelGameOptions {
   LossKind loss = LossKind::kNll;  // or kKl
   // Bound on activations, reference and scratch, all threads together.
   std::int64_t memory_bytes = std::int64_t{2} << 30;
+  // Option 0 is full precision and the formats are options 1 and on.
+  bool full_precision_first = false;
 };
 
 class ModelGame : public ValueFunction {
@@ -63,7 +65,7 @@ class ModelGame : public ValueFunction {
 
   [[nodiscard]] int num_units() const override { return variants_.num_units(); }
   [[nodiscard]] int num_options() const override {
-    return variants_.num_options();
+    return variants_.num_options() + FirstFormat();
   }
   [[nodiscard]] std::span<const double> window_tokens() const override {
     return window_tokens_;
@@ -87,6 +89,11 @@ class ModelGame : public ValueFunction {
 
  private:
   class Trail;
+  [[nodiscard]] int FirstFormat() const {
+    return options_.full_precision_first ? 1 : 0;
+  }
+  // The weights of a place when its unit takes the option.
+  [[nodiscard]] LinearWeight WeightAt(int option, int place) const;
   struct Lane;
   ModelGame(const Model& model,
             const TokenSet& tokens,

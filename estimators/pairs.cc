@@ -15,23 +15,6 @@ std::string BlockName(const std::string& unit) {
       0, first == std::string::npos ? first : unit.find('.', first + 1));
 }
 
-// The pairs to measure.
-std::vector<std::pair<int, int>> ChoosePairs(int units,
-                                             const std::vector<Unit>* names) {
-  std::vector<std::pair<int, int>> pairs;
-  for (int u = 0; u < units; ++u) {
-    for (int w = u + 1; w < units; ++w) {
-      if (names != nullptr &&
-          BlockName((*names)[static_cast<std::size_t>(u)].name) !=
-              BlockName((*names)[static_cast<std::size_t>(w)].name)) {
-        continue;
-      }
-      pairs.emplace_back(u, w);
-    }
-  }
-  return pairs;
-}
-
 class PairsEstimator final : public SensitivityEstimator {
  public:
   [[nodiscard]] std::string name() const override { return "pairs"; }
@@ -56,9 +39,9 @@ class PairsEstimator final : public SensitivityEstimator {
         asked.back()[u] = a;
       }
     }
-    const auto pairs =
-        ChoosePairs(game.num_units(),
-                    options.pairs_in_block ? input.evidence->units : nullptr);
+    const auto pairs = ChooseUnitPairs(
+        game.num_units(),
+        options.pairs_in_block ? input.evidence->units : nullptr);
     for (const auto& [u, w] : pairs) {
       for (int a = 1; a <= last; ++a) {
         for (int b = 1; b <= last; ++b) {
@@ -119,6 +102,22 @@ class PairsEstimator final : public SensitivityEstimator {
 };
 
 }  // namespace
+
+std::vector<std::pair<int, int>> ChooseUnitPairs(
+    int units, const std::vector<Unit>* names) {
+  std::vector<std::pair<int, int>> pairs;
+  for (int u = 0; u < units; ++u) {
+    for (int w = u + 1; w < units; ++w) {
+      if (names != nullptr &&
+          BlockName((*names)[static_cast<std::size_t>(u)].name) !=
+              BlockName((*names)[static_cast<std::size_t>(w)].name)) {
+        continue;
+      }
+      pairs.emplace_back(u, w);
+    }
+  }
+  return pairs;
+}
 
 std::unique_ptr<SensitivityEstimator> MakePairsEstimator() {
   return std::make_unique<PairsEstimator>();

@@ -20,12 +20,20 @@
 // calibration windows.
 
 #include <memory>
+#include <utility>
+#include <vector>
 
+#include "core/unit.h"
 #include "estimators/sensitivity_estimator.h"
 
 namespace bitpact {
 
 std::unique_ptr<SensitivityEstimator> MakePairsEstimator();
+
+// The pairs (u, w), u < w, of `units` units; with their names only those of one
+// transformer block.
+std::vector<std::pair<int, int>> ChooseUnitPairs(
+    int units, const std::vector<Unit>* names);
 
 }  // namespace bitpact
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/threads.h"
+#include "models/row_scores.h"
 #include "models/stage_hessians.h"
 
 namespace bitpact {
@@ -21,16 +22,19 @@ std::size_t QuantizedVariants::MatrixAt(std::size_t place) const {
 
 Expected<void> QuantizedVariants::Quantize(std::span<const Job> jobs,
                                            const ModelEvidence& evidence,
+                                           const RowScores& row_scores,
                                            std::span<const float> hessian) {
   std::vector<std::optional<Error>> errors(jobs.size());
   ParallelFor(std::ssize(jobs), [&](std::int64_t index, int) {
     const Job& job = jobs[static_cast<std::size_t>(index)];
     const VariantMatrix& matrix = matrices_[job.matrix];
     const auto kind = static_cast<LinearKind>(matrix.place % kLinearsPerBlock);
+    const BitFormat format =
+        FormatFor((*evidence.formats)[job.option], matrix.cols);
     Expected<PackedMatrix> packed = evidence.quantizer->Quantize(
         {model_->linear(matrix.layer(), kind), matrix.rows, matrix.cols},
-        {.hessian = hessian},
-        FormatFor((*evidence.formats)[job.option], matrix.cols));
+        {.hessian = hessian, .row_scores = row_scores.Of(matrix.place, format)},
+        format);
     if (packed) {
       packed_[job.matrix][job.option] = std::move(*packed);
     } else {
@@ -67,13 +71,22 @@ Expected<QuantizedVariants> QuantizedVariants::Make(
       made.matrices_.size());
   made.packed_.resize(made.matrices_.size());
   std::vector<Job> all;
+  std::vector<PlacedFormat> placed;
   for (std::size_t m = 0; m < made.matrices_.size(); ++m) {
     made.at_place_[static_cast<std::size_t>(made.matrices_[m].place)] = m;
     made.packed_[m].resize(made.num_options_);
-    for (std::size_t o = 0; o < made.num_options_; ++o) all.push_back({m, o});
+    for (std::size_t o = 0; o < made.num_options_; ++o) {
+      all.push_back({m, o});
+      placed.push_back(
+          {made.matrices_[m].place,
+           FormatFor((*evidence.formats)[o], made.matrices_[m].cols)});
+    }
   }
+  const auto scores = RowScores::Measure(
+      *evidence.model, placed, *evidence.quantizer, evidence.calibration);
+  if (!scores) return tl::unexpected(scores.error());
   if (!evidence.quantizer->needs_hessian()) {
-    const Expected<void> done = made.Quantize(all, evidence, {});
+    const Expected<void> done = made.Quantize(all, evidence, *scores, {});
     if (!done) return tl::unexpected(done.error());
     return made;
   }
@@ -97,7 +110,8 @@ Expected<QuantizedVariants> QuantizedVariants::Make(
         return !of_stage(layer, stage).empty();
       },
       [&](int layer, const LinearStage& stage, std::span<const float> hessian) {
-        return made.Quantize(of_stage(layer, stage), evidence, hessian);
+        return made.Quantize(
+            of_stage(layer, stage), evidence, *scores, hessian);
       });
   if (!done) return tl::unexpected(done.error());
   return made;

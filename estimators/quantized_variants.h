@@ -18,6 +18,8 @@
 
 namespace bitpact {
 
+class RowScores;
+
 // One matrix of a unit.
 struct VariantMatrix {
   std::size_t unit = 0;
@@ -35,9 +37,10 @@ class QuantizedVariants {
  public:
   // Quantizes all of them, spread over threads. A quantizer that needs Hessians
   // gets those of the full-precision model, as in the game
-  // (estimators/model_game.h). Errors: of WeightIndices, of the quantizer (the
-  // tensor is named), of Calibration. Memory: all packed variants. The model
-  // must outlive this object.
+  // (estimators/model_game.h), and row mixes its row scores
+  // (models/row_scores.h). Errors: of RowScores::Measure, of WeightIndices, of
+  // the quantizer (the tensor is named), of Calibration. Memory: all packed
+  // variants. The model must outlive this object.
   static Expected<QuantizedVariants> Make(const ModelEvidence& evidence);
 
   // Unit by unit, in the order of Unit::matrices.
@@ -59,6 +62,7 @@ class QuantizedVariants {
   struct Job;
   Expected<void> Quantize(std::span<const Job> jobs,
                           const ModelEvidence& evidence,
+                          const RowScores& row_scores,
                           std::span<const float> hessian);
 
   const Model* model_ = nullptr;

@@ -267,7 +267,13 @@ std::string OptionName(const FormatRule& rule) {
     // "col2.25" without its kind.
     return FormatName(rule.base).substr(3) + " bit";
   }
-  return std::to_string(rule.base.bits) + " bit";
+  const std::string bits = std::to_string(rule.base.bits);
+  if (rule.base.row_mix()) {
+    // "2+int3x0.1" of "int2-g64-asym+int3x0.1".
+    const std::string name = FormatName(rule.base);
+    return bits + name.substr(name.find('+')) + " bit";
+  }
+  return bits + " bit";
 }
 
 Expected<void> WriteSensitivityTable(const std::filesystem::path& file,

@@ -9,6 +9,7 @@
 #include "core/check.h"
 #include "core/threads.h"
 #include "models/calibration.h"
+#include "models/row_scores.h"
 
 namespace bitpact {
 
@@ -17,6 +18,12 @@ struct UnitVariants::Variant {
   int place;
   std::size_t option;
   BitFormat format;
+};
+
+struct UnitVariants::Sources {
+  const Quantizer& quantizer;
+  const RowScores& row_scores;
+  std::span<const float> hessian;
 };
 
 namespace {
@@ -100,8 +107,7 @@ Expected<void> UnitVariants::AddUnit(const Model& model, const Unit& unit) {
 
 Expected<void> UnitVariants::QuantizeSome(const Model& model,
                                           const std::vector<Variant>& variants,
-                                          const Quantizer& quantizer,
-                                          std::span<const float> hessian) {
+                                          const Sources& from) {
   std::vector<std::optional<Error>> errors(variants.size());
   ParallelFor(std::ssize(variants), [&](std::int64_t index, int) {
     const Variant& variant = variants[static_cast<std::size_t>(index)];
@@ -110,8 +116,11 @@ Expected<void> UnitVariants::QuantizeSome(const Model& model,
                      static_cast<LinearKind>(variant.place % kLinearsPerBlock)),
         variant.matrix.rows,
         variant.matrix.cols};
-    Expected<PackedMatrix> packed =
-        quantizer.Quantize(view, {.hessian = hessian}, variant.format);
+    Expected<PackedMatrix> packed = from.quantizer.Quantize(
+        view,
+        {.hessian = from.hessian,
+         .row_scores = from.row_scores.Of(variant.place, variant.format)},
+        variant.format);
     if (!packed) {
       errors[static_cast<std::size_t>(index)] = {
           packed.error().code,
@@ -131,8 +140,14 @@ Expected<void> UnitVariants::QuantizeAll(const Model& model,
                                          const std::vector<Variant>& all,
                                          const Quantizer& quantizer,
                                          const TokenSet& tokens) {
+  std::vector<PlacedFormat> placed;
+  for (const Variant& variant : all) {
+    placed.push_back({variant.place, variant.format});
+  }
+  const auto scores = RowScores::Measure(model, placed, quantizer, &tokens);
+  if (!scores) return tl::unexpected(scores.error());
   if (!quantizer.needs_hessian()) {
-    return QuantizeSome(model, all, quantizer, {});
+    return QuantizeSome(model, all, {quantizer, *scores, {}});
   }
   Calibration calibration(model, tokens);
   const WeightSet weights = FullPrecisionWeights(model);
@@ -151,7 +166,8 @@ Expected<void> UnitVariants::QuantizeAll(const Model& model,
       if (some.empty()) continue;
       const auto hessian = calibration.StageHessian(block, stage);
       if (!hessian) return tl::unexpected(hessian.error());
-      const auto done = QuantizeSome(model, some, quantizer, *hessian);
+      const auto done =
+          QuantizeSome(model, some, {quantizer, *scores, *hessian});
       if (!done) return done;
     }
     calibration.Advance(block);

@@ -29,9 +29,10 @@ class UnitVariants {
  public:
   // A quantizer that needs Hessians gets those of these tokens in full
   // precision: the variants of a unit cannot depend on what the other units
-  // will be. Work is spread over threads. Errors are those of WeightIndices and
-  // of the quantizer; a matrix that belongs to two units, or a unit that spans
-  // two blocks, is kInvalidArgument. Only the variants are kept.
+  // will be. The same tokens rank the rows of row mixes (models/row_scores.h).
+  // Work is spread over threads. Errors are those of WeightIndices and of the
+  // quantizer; a matrix that belongs to two units, or a unit that spans two
+  // blocks, is kInvalidArgument. Only the variants are kept.
   static Expected<UnitVariants> Create(const Model& model,
                                        const std::vector<Unit>& units,
                                        const std::vector<FormatRule>& formats,
@@ -60,6 +61,7 @@ class UnitVariants {
 
  private:
   struct Variant;
+  struct Sources;
   Expected<void> AddUnit(const Model& model, const Unit& unit);
   Expected<void> QuantizeAll(const Model& model,
                              const std::vector<Variant>& all,
@@ -67,8 +69,7 @@ class UnitVariants {
                              const TokenSet& tokens);
   Expected<void> QuantizeSome(const Model& model,
                               const std::vector<Variant>& variants,
-                              const Quantizer& quantizer,
-                              std::span<const float> hessian);
+                              const Sources& from);
 
   std::vector<std::vector<int>> places_;
   std::vector<int> stages_;
