@@ -262,7 +262,8 @@ std::string TooLarge(const ReducedProblem& problem) {
   }
   if (combinations <= EnumerateSolver::kMostCombinations) return {};
   return "enumerate: " + std::to_string(problem.NumGroups()) +
-         " free units have " + std::to_string(combinations) +
+         " free units have 2^" +
+         std::to_string(std::lround(std::log2(combinations))) +
          " combinations; the most is 2^24 (24 two-way units)";
 }
 

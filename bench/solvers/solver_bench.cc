@@ -13,7 +13,8 @@
 // --solvers a,b; --time-limit seconds a run; --seeds: of the generator, or of
 // the solver on published instances; --until-best: a run ends when it meets the
 // best known value;
-// --csv: comma-separated lines instead of the table.
+// --csv: comma-separated lines instead of the table; --write FOLDER: nothing is
+// solved, every instance becomes a problem.json there.
 //
 // Gap: (objective - bound) / max(1e-9, |objective|). To target: seconds until
 // the incumbent is within 1e-6 (relative, at least absolute) of the best known
@@ -27,6 +28,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <filesystem>
 #include <limits>
 #include <map>
 #include <sstream>
@@ -35,7 +37,9 @@
 #include <vector>
 
 #include "bench/solvers/instances.h"
+#include "core/atomic_file.h"
 #include "solvers/plan_checker.h"
+#include "solvers/problem_file.h"
 #include "solvers/solver_factory.h"
 
 namespace bitpact::bench {
@@ -242,6 +246,17 @@ Expected<std::vector<Instance>> MakeInstances(const Arguments& arguments) {
   return instances;
 }
 
+Expected<void> WriteInstances(const std::vector<Instance>& instances,
+                              const std::filesystem::path& folder) {
+  Expected<void> done = MakeWritableFolder(folder);
+  for (const Instance& instance : instances) {
+    if (!done) return done;
+    done =
+        WriteProblem(folder / (instance.name + ".json"), instance.problem, {});
+  }
+  return done;
+}
+
 Arguments Parse(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
@@ -259,6 +274,12 @@ int Main(int argc, char** argv) {
   if (!instances) {
     std::fprintf(stderr, "%s\n", instances.error().message.c_str());
     return 2;
+  }
+  if (arguments.Has("write")) {
+    const Expected<void> done =
+        WriteInstances(*instances, arguments.Text("write", ""));
+    if (!done) std::fprintf(stderr, "%s\n", done.error().message.c_str());
+    return done ? 0 : 2;
   }
   std::vector<std::string> solvers;
   std::istringstream names(arguments.Text("solvers", "auto"));
