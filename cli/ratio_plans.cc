@@ -8,7 +8,7 @@
 #include "cli/text_table.h"
 #include "core/check.h"
 #include "estimators/continuous_ratios.h"
-#include "solvers/box_programme.h"
+#include "solvers/box_minimiser.h"
 
 namespace bitpact {
 namespace {

@@ -35,7 +35,10 @@ std::string Line(const char* name, double value) {
 std::string OptionsText(const SolveOptions& options,
                         const SolveClock& clock,
                         double cutoff) {
+  // Strong branching, Bonmin's default, fixes variables and may then branch on
+  // one of them: an assertion of Osi, which ends the process.
   std::string text =
+      "bonmin.variable_selection most-fractional\n"
       "bonmin.algorithm B-BB\nbonmin.bb_log_level 0\nbonmin.nlp_log_level 0\n"
       "bonmin.lp_log_level 0\nbonmin.milp_log_level 0\nprint_level 0\nsb yes\n"
       "tol 1e-9\nconstr_viol_tol 1e-9\nacceptable_tol 1e-8\n"

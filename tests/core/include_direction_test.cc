@@ -35,6 +35,7 @@ const std::map<std::string, std::set<std::string>> kArrows = {
 
 // Estimators state problems; they do not solve them.
 const std::set<std::string> kProblemHeaders = {"solvers/allocation_problem.h",
+                                               "solvers/box_programme.h",
                                                "solvers/problem_file.h"};
 
 // Libraries that one file each may know: start of the include, part of the

@@ -64,7 +64,7 @@ class RowMixes : public testing::TestWithParam<std::string> {
   static constexpr std::int64_t kCols = 72;
   RowMixes() : quantizer_(*MakeQuantizer(GetParam())) {
     for (int row = 0; row < kRows; ++row) {
-      scores_.push_back((row * 17) % kRows);
+      scores_.push_back(static_cast<double>((row * 17) % kRows));
     }
   }
   [[nodiscard]] Expected<PackedMatrix> Quantize(const BitFormat& format) const {

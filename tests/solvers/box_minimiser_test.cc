@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "solvers/box_programme.h"
+#include "solvers/box_minimiser.h"
 
 #include <cmath>
 #include <cstdint>
