@@ -143,6 +143,11 @@ void AddMeasureFlags(CLI::App& app, MeasureOptions& options) {
                  "What the game's loss is: nll (of the text) or kl (from the "
                  "full-precision model)")
       ->capture_default_str();
+  app.add_option("--products",
+                 options.products,
+                 "What the game multiplies: float32, or bfloat16 where the "
+                 "processor has it (faster; what is reported is float32)")
+      ->capture_default_str();
   app.add_option(
       "--value-function",
       options.outside.command,

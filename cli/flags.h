@@ -30,7 +30,8 @@ void AddQuantizerFlags(CLI::App& app, QuantizerOptions& options);
 // --bits --group-size --symmetric --granularity --quantizer --estimator
 // --permutations --orders --stop-error --stop-plan --exact-players --coalitions
 // --pairs-in-block --sign-as-printed --alpha --calibration-tokens --value
-// --value-function --workers --answer-timeout --on-nan --game-memory --held-out
+// --value-function --workers --answer-timeout --on-nan --game-memory
+// --products --held-out
 void AddMeasureFlags(CLI::App& app, MeasureOptions& options);
 
 // --solver --time-limit --gap

@@ -336,6 +336,7 @@ Expected<SensitivityTable> Measure(const Model& model,
   table.inputs = {{"model", model.fingerprint()},
                   {"calibration", playground.key.at("tokens")},
                   {"value", playground.key.at("value")}};
+  if (!playground.outside) table.inputs["products"] = ProductsText(options);
   return table;
 }
 

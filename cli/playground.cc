@@ -17,6 +17,19 @@ namespace fs = std::filesystem;
 
 }  // namespace
 
+Expected<ProductPrecision> UsedProducts(const MeasureOptions& options) {
+  const Expected<ProductPrecision> asked =
+      ParseProductPrecision(options.products);
+  if (!asked || IsAvailable(*asked)) return asked;
+  return ProductPrecision::kFloat32;
+}
+
+std::string ProductsText(const MeasureOptions& options) {
+  std::string used(NameOf(*UsedProducts(options)));
+  if (used == options.products) return used;
+  return used + " (asked " + options.products + ", which this processor lacks)";
+}
+
 std::string UnitsFingerprint(const std::vector<Unit>& units) {
   std::string text;
   for (const Unit& unit : units) {
@@ -67,15 +80,21 @@ Expected<void> AddModelGame(const Model& model,
   if (!loss) return tl::unexpected(loss.error());
   const Expected<std::int64_t> memory = GameMemory(options.game_memory);
   if (!memory) return tl::unexpected(memory.error());
-  auto game = ModelGame::Create(model,
-                                play.units,
-                                play.formats,
-                                *play.quantizer,
-                                calibration,
-                                {*loss, *memory});
+  const Expected<ProductPrecision> products = UsedProducts(options);
+  if (!products) return tl::unexpected(products.error());
+  auto game = ModelGame::Create(
+      model,
+      play.units,
+      play.formats,
+      *play.quantizer,
+      calibration,
+      {.loss = *loss, .memory_bytes = *memory, .products = *products});
   if (!game) return tl::unexpected(game.error());
   play.game = std::move(*game);
   play.key["tokens"] = calibration.fingerprint;
+  if (*products != ProductPrecision::kFloat32) {
+    play.key["products"] = NameOf(*products);
+  }
   play.key["value"] = options.value;
   play.key["quantizer"] = QuantizerKey(play, options);
   return {};
@@ -104,6 +123,8 @@ Expected<void> AddOutsideGame(const MeasureOptions& options, Playground& play) {
 Expected<void> ValidateGame(const MeasureOptions& options) {
   const Expected<LossKind> loss = ParseLossKind(options.value);
   if (!loss) return tl::unexpected(loss.error());
+  const Expected<ProductPrecision> products = UsedProducts(options);
+  if (!products) return tl::unexpected(products.error());
   if (options.on_nan != "stop" && options.on_nan != "inf") {
     return InvalidArgument("--on-nan '" + options.on_nan +
                            "' is not one of: stop, inf");

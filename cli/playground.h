@@ -22,6 +22,7 @@
 #include "estimators/window_subset_game.h"
 #include "models/model.h"
 #include "models/token_set.h"
+#include "quant/product_precision.h"
 #include "quant/quantizer.h"
 
 namespace bitpact {
@@ -41,6 +42,9 @@ struct MeasureOptions {
   // Predicted tokens, at least. Unset: kCalibrationTokens, or the whole text
   // where it has fewer.
   std::optional<std::int64_t> calibration_tokens;
+  // float32, bfloat16 (quant/product_precision.h): what the model's game
+  // multiplies; float32 is used where the processor has no bfloat16.
+  std::string products = "float32";
   std::string value = "nll";  // nll, kl: the loss that the game plays
   // Not empty: an outside program answers instead of the model
   // (estimators/outside_game.h); `value` is then without effect.
@@ -74,6 +78,10 @@ struct Playground {
   // What the game's values depend on, field -> fingerprint.
   std::map<std::string, std::string> key;
 };
+// What is used when options ask for something.
+Expected<ProductPrecision> UsedProducts(const MeasureOptions& options);
+// The same in words, with what was asked where it differs; options are valid.
+std::string ProductsText(const MeasureOptions& options);
 // What the game's values depend on, as text for its key.
 std::string UnitsFingerprint(const std::vector<Unit>& units);
 std::string FormatsText(const std::vector<FormatRule>& formats);

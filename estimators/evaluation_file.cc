@@ -109,14 +109,17 @@ Expected<void> CheckKey(const std::filesystem::path& file,
                     std::to_string(kVersion) +
                     "; use another output folder or delete the file");
   }
-  for (const auto& [field, value] : key) {
-    const Json& theirs =
-        found["key"].contains(field) ? found["key"][field] : Json(nullptr);
-    if (theirs != value) {
+  Json theirs = found["key"];
+  Json ours = key;
+  // A field that one of the two lacks differs too.
+  for (const auto& [field, value] : theirs.items()) ours[field];
+  for (const auto& [field, value] : ours.items()) {
+    if (theirs[field] != value) {
       return InvalidArgument(
-          file.string() + ": field 'key." + field + "' = " + theirs.dump() +
-          ": these evaluations are of another game (this one has \"" + value +
-          "\"); use another output folder or delete the file");
+          file.string() + ": field 'key." + field +
+          "' = " + theirs[field].dump() +
+          ": these evaluations are of another game (this one has " +
+          value.dump() + "); use another output folder or delete the file");
     }
   }
   return {};

@@ -79,8 +79,8 @@ class ModelGame::Trail {
 };
 
 struct ModelGame::Lane {
-  explicit Lane(const Model& model)
-      : transformer(model), weights(FullPrecisionWeights(model)) {}
+  Lane(const Model& model, ProductPrecision products)
+      : transformer(model, products), weights(FullPrecisionWeights(model)) {}
   Transformer transformer;
   WeightSet weights;
   std::unique_ptr<Trail> trail;  // unless all windows have theirs
@@ -315,7 +315,7 @@ std::vector<std::vector<double>> ModelGame::RunWalks(
   // than threads.
   ParallelFor(std::ssize(lanes_), [&](std::int64_t index, int /*worker*/) {
     auto& lane = lanes_[static_cast<std::size_t>(index)];
-    if (!lane) lane = std::make_unique<Lane>(*model_);
+    if (!lane) lane = std::make_unique<Lane>(*model_, options_.products);
     for (std::size_t i = next++; i < walks.size(); i = next++) {
       sums[i] = RunWindow(*walks[i], windows[i], *lane);
     }

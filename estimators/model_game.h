@@ -34,6 +34,7 @@
 #include "models/model.h"
 #include "models/token_set.h"
 #include "models/transformer.h"
+#include "quant/product_precision.h"
 #include "quant/quantizer.h"
 
 namespace bitpact {
@@ -44,6 +45,9 @@ struct ModelGameOptions {
   std::int64_t memory_bytes = std::int64_t{2} << 30;
   // Option 0 is full precision and the formats are options 1 and on.
   bool full_precision_first = false;
+  // Of the linear layers and the head, the KL's reference included; available
+  // (CHECK). Values of the two differ, so they are two games.
+  ProductPrecision products = ProductPrecision::kFloat32;
 };
 
 class ModelGame : public ValueFunction {

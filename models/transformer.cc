@@ -53,12 +53,13 @@ LinearWeight::LinearWeight(const PackedMatrix* packed)
 
 void LinearWeight::Multiply(std::span<const float> x,
                             std::span<float> y,
-                            std::int64_t tokens) const {
+                            std::int64_t tokens,
+                            ProductPrecision precision) const {
   BITPACT_CHECK(rows_ > 0 && cols_ > 0, "a weight is set");
   if (packed_ != nullptr) {
-    PackedMatMul(x, *packed_, y, tokens);
+    PackedMatMul(x, *packed_, y, tokens, precision);
   } else {
-    MatMulTransposed(x, dense_, y, tokens, cols_, rows_);
+    MatMulTransposed(x, dense_, y, tokens, cols_, rows_, precision);
   }
 }
 
@@ -95,8 +96,12 @@ struct Transformer::Scratch {
   Buffer logits;
 };
 
-Transformer::Transformer(const Model& model)
-    : model_(&model), scratch_(std::make_unique<Scratch>(model.config())) {}
+Transformer::Transformer(const Model& model, ProductPrecision products)
+    : model_(&model),
+      products_(products),
+      scratch_(std::make_unique<Scratch>(model.config())) {
+  BITPACT_CHECK(IsAvailable(products), "products of this precision");
+}
 Transformer::Transformer(Transformer&&) noexcept = default;
 Transformer& Transformer::operator=(Transformer&&) noexcept = default;
 Transformer::~Transformer() = default;
@@ -141,9 +146,9 @@ void Transformer::AttendNormed(std::span<const LinearWeight> block,
   const std::span<float> q = s.q.Rows(tokens, q_width);
   const std::span<float> k = s.k.Rows(tokens, kv_width);
   const std::span<float> v = s.v.Rows(tokens, kv_width);
-  Weight(block, LinearKind::kQ).Multiply(normed, q, tokens);
-  Weight(block, LinearKind::kK).Multiply(normed, k, tokens);
-  Weight(block, LinearKind::kV).Multiply(normed, v, tokens);
+  Weight(block, LinearKind::kQ).Multiply(normed, q, tokens, products_);
+  Weight(block, LinearKind::kK).Multiply(normed, k, tokens, products_);
+  Weight(block, LinearKind::kV).Multiply(normed, v, tokens, products_);
   s.rotary.Rotate(q, tokens, shape.num_heads);
   s.rotary.Rotate(k, tokens, shape.num_kv_heads);
   Attend(shape, q, k, v, attended, s.attention);
@@ -157,8 +162,8 @@ void Transformer::GateNormed(std::span<const LinearWeight> block,
   BITPACT_CHECK(gated.size() == Size(tokens, width),
                 "gated is [n, intermediate_size]");
   const std::span<float> up = scratch_->up.Rows(tokens, width);
-  Weight(block, LinearKind::kGate).Multiply(normed, gated, tokens);
-  Weight(block, LinearKind::kUp).Multiply(normed, up, tokens);
+  Weight(block, LinearKind::kGate).Multiply(normed, gated, tokens, products_);
+  Weight(block, LinearKind::kUp).Multiply(normed, up, tokens, products_);
   SwiGlu(gated, up);
 }
 
@@ -199,7 +204,7 @@ void Transformer::AddProduct(std::span<const LinearWeight> block,
   BITPACT_CHECK(out.size() == residual.size(), "out is [n, hidden_size]");
   const std::span<float> projected =
       scratch_->projected.Rows(tokens, model_->config().hidden_size);
-  Weight(block, kind).Multiply(x, projected, tokens);
+  Weight(block, kind).Multiply(x, projected, tokens, products_);
   if (out.data() != residual.data()) std::ranges::copy(residual, out.begin());
   AddTo(projected, out);
 }
@@ -249,7 +254,8 @@ void Transformer::Logits(std::span<const float> hidden,
                 "hidden is [n, hidden_size], logits [n, vocab_size]");
   const std::span<float> normed = scratch_->normed.Rows(tokens, width);
   RmsNorm(hidden, model_->final_norm(), config.rms_norm_eps, normed);
-  MatMulTransposed(normed, model_->head(), logits, tokens, width, vocab);
+  MatMulTransposed(
+      normed, model_->head(), logits, tokens, width, vocab, products_);
 }
 
 void Transformer::NegativeLogLikelihood(std::span<const float> hidden,

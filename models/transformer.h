@@ -18,6 +18,7 @@
 
 #include "models/model.h"
 #include "quant/packed_matrix.h"
+#include "quant/product_precision.h"
 
 namespace bitpact {
 
@@ -39,7 +40,8 @@ class LinearWeight {
   // y = x * w^T; x: [tokens, cols], y: [tokens, rows]. Not empty.
   void Multiply(std::span<const float> x,
                 std::span<float> y,
-                std::int64_t tokens) const;
+                std::int64_t tokens,
+                ProductPrecision precision = ProductPrecision::kFloat32) const;
 
  private:
   std::span<const float> dense_;
@@ -64,7 +66,10 @@ WeightSet FullPrecisionWeights(const Model& model);
 class Transformer {
  public:
   // The model must outlive this object.
-  explicit Transformer(const Model& model);
+  // products: of the linear layers and of the head; available (CHECK).
+  // Attention is float32.
+  explicit Transformer(const Model& model,
+                       ProductPrecision products = ProductPrecision::kFloat32);
   Transformer(Transformer&&) noexcept;
   Transformer& operator=(Transformer&&) noexcept;
   ~Transformer();
@@ -158,6 +163,7 @@ class Transformer {
   [[nodiscard]] std::int64_t Rows(std::span<const float> hidden) const;
 
   const Model* model_;
+  ProductPrecision products_;
   std::unique_ptr<Scratch> scratch_;
 };
 

@@ -10,6 +10,7 @@
 #include "oneapi/dnnl/dnnl.h"
 #include "quant/kernels.h"
 #include "quant/panels.h"
+#include "quant/tiled_product.h"
 
 // Libraries were tried first. oneDNN's matmul primitive, as Debian 12 has it,
 // splits sums by the number of rows on AVX2 (not on AVX-512), and a kernel has
@@ -96,10 +97,21 @@ void MatMulTransposed(std::span<const float> x,
                       std::span<float> y,
                       std::int64_t tokens,
                       std::int64_t in,
-                      std::int64_t out) {
+                      std::int64_t out,
+                      ProductPrecision precision) {
   BITPACT_CHECK(y.size() == Count(tokens, out), "y is [tokens, out]");
-  MatMulTransposedInto(
-      x, w, y, {.tokens = tokens, .in = in, .out = out, .y_stride = out});
+  const MatMulShape shape = {
+      .tokens = tokens, .in = in, .out = out, .y_stride = out};
+  if (precision == ProductPrecision::kFloat32 || tokens <= 0 || in <= 0) {
+    MatMulTransposedInto(x, w, y, shape);
+    return;
+  }
+  BITPACT_CHECK(x.size() == Count(tokens, in), "x is [tokens, in]");
+  BITPACT_CHECK(w.size() == Count(out, in), "w is [out, in]");
+  MultiplyByTiles(
+      x, y, shape, precision, [w, in](std::int64_t row, std::int64_t count) {
+        return w.subspan(Count(row, in), Count(count, in));
+      });
 }
 
 void AddTransposedProduct(std::span<const float> a,

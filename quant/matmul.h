@@ -14,17 +14,20 @@
 #include <cstdint>
 #include <span>
 
+#include "quant/product_precision.h"
+
 namespace bitpact {
 
 // y = x * w^T.  x: [tokens, in], w: [out, in], y: [tokens, out]; all row-major,
 // contiguous, not aliasing; the spans' lengths are CHECKed. Thread-safe.
-// O(tokens * in * out). in = 0 gives zeros.
+// O(tokens * in * out). in = 0 gives zeros. The precision is available (CHECK).
 void MatMulTransposed(std::span<const float> x,
                       std::span<const float> w,
                       std::span<float> y,
                       std::int64_t tokens,
                       std::int64_t in,
-                      std::int64_t out);
+                      std::int64_t out,
+                      ProductPrecision precision = ProductPrecision::kFloat32);
 
 struct MatMulShape {
   std::int64_t tokens = 0;

@@ -12,6 +12,7 @@
 #include <span>
 
 #include "quant/packed_matrix.h"
+#include "quant/product_precision.h"
 
 namespace bitpact {
 
@@ -21,8 +22,9 @@ inline constexpr std::int64_t kMostFusedTokens = 7;
 
 // x: [tokens, w.cols()], y: [tokens, w.rows()], row-major, contiguous, not
 // aliasing. Runs on the calling thread alone; thread-safe (scratch is per
-// thread and reused: 120 rows of weights and, packed, the smaller of x and
-// these). O(tokens * rows * cols).
+// thread and reused: quant/tiled_product.h, and 120 rows of weights).
+// O(tokens * rows * cols). The precision is available (CHECK); products of few
+// tokens, which wait for memory, are of float32 whatever it is.
 //
 // Row t of y depends on row t of x alone. It has the same bits for any number
 // of tokens from 1 to kMostFusedTokens, and the same bits for any number above:
@@ -35,7 +37,8 @@ inline constexpr std::int64_t kMostFusedTokens = 7;
 void PackedMatMul(std::span<const float> x,
                   const PackedMatrix& w,
                   std::span<float> y,
-                  std::int64_t tokens);
+                  std::int64_t tokens,
+                  ProductPrecision precision = ProductPrecision::kFloat32);
 
 }  // namespace bitpact
 

@@ -57,15 +57,15 @@ void Panels::MultiplyBlock(const Block& block,
                            std::int64_t y_stride) const {
   const std::int64_t run = RunColumns(inner_);
   for (std::int64_t col = 0; col < inner_; col += run) {
-    kernels_->multiply_panels({.panels = block.panels + col * block.padded_rows,
-                               .panel_rows = block.rows,
-                               .rows = rows + col,
-                               .num_rows = num_rows,
-                               .row_stride = inner_,
-                               .inner = std::min(run, inner_ - col),
-                               .y = y,
-                               .y_stride = y_stride,
-                               .add = col > 0});
+    multiply_({.panels = block.panels + col * block.padded_rows,
+               .panel_rows = block.rows,
+               .rows = rows + col,
+               .num_rows = num_rows,
+               .row_stride = inner_,
+               .inner = std::min(run, inner_ - col),
+               .y = y,
+               .y_stride = y_stride,
+               .add = col > 0});
   }
 }
 

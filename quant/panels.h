@@ -69,7 +69,13 @@ struct ProductOut {
 
 class Panels {
  public:
-  explicit Panels(const Kernels& kernels) : kernels_(&kernels) {}
+  using MultiplyKernel = void (*)(const PanelProduct& product);
+
+  explicit Panels(const Kernels& kernels)
+      : Panels(kernels, kernels.multiply_panels) {}
+  // Rows of other things than floats, of the same size, which `multiply` takes.
+  Panels(const Kernels& kernels, MultiplyKernel multiply)
+      : kernels_(&kernels), multiply_(multiply) {}
 
   // Replaces what was packed by rows: [num_rows, inner], contiguous, inner > 0.
   // Memory is kept and only grows: (num_rows rounded up to whole vectors) *
@@ -103,6 +109,7 @@ class Panels {
                       std::int64_t y_stride);
 
   const Kernels* kernels_;
+  MultiplyKernel multiply_;
   std::vector<float> floats_;
   std::vector<float> turned_;
   std::vector<Block> blocks_;

@@ -9,8 +9,6 @@
 // through the forward pass; every window's sum of every walk is compared with
 // it bit for bit.
 
-#include <time.h>
-
 #include <algorithm>
 #include <cstdio>
 #include <iostream>
@@ -19,6 +17,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "bench/game/walks.h"
 #include "core/budget.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -42,24 +41,6 @@ struct Options {
   int permutations = 12;
   std::int64_t tokens = 4096;
 };
-
-double ProcessorSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) +
-         1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-// All coalitions on the way of an order, the empty one first.
-void AddWalk(const std::vector<int>& order,
-             std::vector<FormatAssignment>& asked) {
-  FormatAssignment assignment(order.size(), 0);
-  asked.push_back(assignment);
-  for (const int unit : order) {
-    assignment[static_cast<std::size_t>(unit)] = 1;
-    asked.push_back(assignment);
-  }
-}
 
 class Bench {
  public:

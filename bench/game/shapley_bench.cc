@@ -12,8 +12,6 @@
 // that of the text. The truth's own standard error is printed; it adds to every
 // estimate's error.
 
-#include <time.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
@@ -22,6 +20,7 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
+#include "bench/game/walks.h"
 #include "core/budget.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -44,13 +43,6 @@ struct Options {
   std::uint64_t seed = 1;
   int threads = 0;
 };
-
-double ProcessorSeconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) +
-         1e-9 * static_cast<double>(now.tv_nsec);
-}
 
 struct Measured {
   std::vector<double> values;  // [unit], nats per token

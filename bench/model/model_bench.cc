@@ -4,13 +4,19 @@
 // weights, taken in turns within one run.
 //
 //   prompt   all blocks over --tokens tokens, and the logits of the last one
+//   score    the same with the head and the loss at every position, as
+//   perplexity
+//            and the game need it
 //   decode   all blocks over one token, which attends to itself alone: the
 //            project keeps no keys and values between tokens. Without the head,
 //            which is dense in every row of the table
 //
-// GFLOP/s count the blocks' linear layers alone: two operations a weight and
-// token. Medians over --repetitions, by the process's CPU time, which a busy
-// machine lengthens less than wall time.
+// Rows are measured with float32 products and, where the processor has them,
+// with bfloat16 ones, which round the dense row anew for every product, at
+// every token; packed weights decode in float32 (quant/packed_matmul.h).
+// GFLOP/s count the blocks' linear layers alone, at prompts: two operations a
+// weight and token. Medians over --repetitions, by the process's CPU time,
+// which a busy machine lengthens less than wall time.
 //
 //   model_bench [--bits 2,3,4] [--group-size 64] [--hidden 768] ...
 
@@ -20,6 +26,7 @@
 #include <ctime>
 #include <filesystem>
 #include <iostream>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -129,39 +136,53 @@ class RandomModel {
 struct Row {
   std::string name;
   const WeightSet* weights = nullptr;
+  ProductPrecision products = ProductPrecision::kFloat32;
   std::int64_t bytes = 0;  // of the blocks' matrices
   std::vector<double> prompt_s = {};
+  std::vector<double> score_s = {};
   std::vector<double> decode_s = {};
 };
 
 class Bench {
  public:
   Bench(const Options& options, const Model& model)
-      : options_(options), model_(model), transformer_(model) {
+      : options_(options), model_(model) {
+    for (const ProductPrecision products :
+         {ProductPrecision::kFloat32, ProductPrecision::kBfloat16}) {
+      if (IsAvailable(products)) {
+        transformers_.try_emplace(products, model, products);
+      }
+    }
     RandomStream stream(1, "bench/model");
     for (int t = 0; t < options.tokens; ++t) {
       tokens_.push_back(static_cast<int>(stream.UniformInt(options.vocab)));
     }
     hidden_.resize(tokens_.size() * static_cast<std::size_t>(options.hidden));
     logits_.resize(static_cast<std::size_t>(options.vocab));
+    nll_.resize(tokens_.size() - 1);
   }
 
   void Measure(Row& row) {
     const auto width = static_cast<std::size_t>(options_.hidden);
     const std::span<float> hidden(hidden_);
-    double start = CpuSeconds();
-    transformer_.RunBlocks(tokens_, *row.weights, hidden);
-    transformer_.Logits(hidden.last(width), logits_);
+    Transformer& transformer = transformers_.at(row.products);
+    const double start = CpuSeconds();
+    transformer.RunBlocks(tokens_, *row.weights, hidden);
+    const double blocks_s = CpuSeconds() - start;
+    transformer.Logits(hidden.last(width), logits_);
     row.prompt_s.push_back(CpuSeconds() - start);
+    const double head = CpuSeconds();
+    transformer.NegativeLogLikelihood(hidden, tokens_, nll_);
+    row.score_s.push_back(blocks_s + CpuSeconds() - head);
     constexpr int kSteps = 16;
-    start = CpuSeconds();
+    const double decode = CpuSeconds();
     for (int step = 0; step < kSteps; ++step) {
-      transformer_.RunBlocks(
+      transformer.RunBlocks(
           std::span(tokens_).subspan(static_cast<std::size_t>(step), 1),
           *row.weights,
           hidden.first(width));
     }
-    row.decode_s.push_back((CpuSeconds() - start) / kSteps);
+    row.decode_s.push_back((CpuSeconds() - decode) / kSteps);
   }
 
   void Print(const std::vector<Row>& rows) const {
@@ -178,30 +199,35 @@ class Bench {
     std::printf("%.1f million weights in the blocks' linear layers\n",
                 weights * 1e-6);
     std::printf(
-        "weights         bytes  prompt tok/s  GFLOP/s  / dense  decode tok/s  "
-        "   GB/s  / dense\n");
+        "weights            bytes  products  prompt tok/s  GFLOP/s  / dense  "
+        "score tok/s  decode tok/s     GB/s  / dense\n");
     for (const Row& row : rows) {
       const double p = Median(row.prompt_s);
       const double d = Median(row.decode_s);
-      std::printf("%-8s %12lld  %12.0f  %7.1f  %7.2f  %12.1f  %7.2f  %7.2f\n",
-                  row.name.c_str(),
-                  static_cast<long long>(row.bytes),
-                  options_.tokens / p,
-                  2e-9 * weights * options_.tokens / p,
-                  prompt / p,
-                  1.0 / d,
-                  1e-9 * static_cast<double>(row.bytes) / d,
-                  decode / d);
+      std::printf(
+          "%-10s %13lld  %8s  %12.0f  %7.1f  %7.2f  %11.0f  %12.1f  "
+          "%7.2f  %7.2f\n",
+          row.name.c_str(),
+          static_cast<long long>(row.bytes),
+          std::string(NameOf(row.products)).c_str(),
+          options_.tokens / p,
+          2e-9 * weights * options_.tokens / p,
+          prompt / p,
+          options_.tokens / Median(row.score_s),
+          1.0 / d,
+          1e-9 * static_cast<double>(row.bytes) / d,
+          decode / d);
     }
   }
 
  private:
   const Options& options_;
   const Model& model_;
-  Transformer transformer_;
+  std::map<ProductPrecision, Transformer> transformers_;
   std::vector<int> tokens_;
   std::vector<float> hidden_;
   std::vector<float> logits_;
+  std::vector<double> nll_;
 };
 
 Expected<void> Run(const Options& options) {
@@ -232,6 +258,13 @@ Expected<void> Run(const Options& options) {
     rows.push_back({.name = std::to_string(bits) + " bit",
                     .weights = &packed.back().weights(),
                     .bytes = packed.back().packed_bytes()});
+  }
+  if (IsAvailable(ProductPrecision::kBfloat16)) {
+    const std::vector<Row> float32 = rows;
+    for (Row row : float32) {
+      row.products = ProductPrecision::kBfloat16;
+      rows.push_back(std::move(row));
+    }
   }
   Bench bench(options, *model);
   for (int repetition = 0; repetition < options.repetitions; ++repetition) {

@@ -10,6 +10,7 @@
 #include "estimators/sensitivity_table.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "quant/product_precision.h"
 #include "tests/cli/program.h"
 
 namespace bitpact::test {
@@ -231,6 +232,29 @@ TEST_F(Estimate, KlAndMemoryBoundsGiveTheSameNumbers) {
   const ProgramResult other = RunProgram(Arguments("wide", OnText()));
   EXPECT_EQ(other.status, 2);
   EXPECT_THAT(other.errors, HasSubstr("key.value"));
+}
+
+TEST_F(Estimate, SaysWhatItMultipliedAndKeepsTheGamesApart) {
+  ExpectRefusal({"--products", "float8"},
+                AllOf(HasSubstr("--products 'float8'"), HasSubstr("bfloat16")));
+  Words quick = OnText();
+  quick.insert(quick.end(), {"--estimator", "isolated"});
+  Words rounded = quick;
+  rounded.insert(rounded.end(), {"--products", "bfloat16"});
+  const ProgramResult ran = RunProgram(Arguments("rounded", rounded));
+  ASSERT_EQ(ran.status, 0) << ran.errors;
+  const auto table =
+      ReadSensitivityTable(Folder("rounded") / "sensitivities.json");
+  ASSERT_TRUE(table);
+  const bool available = IsAvailable(ProductPrecision::kBfloat16);
+  EXPECT_EQ(table->inputs.at("products"),
+            available ? "bfloat16"
+                      : "float32 (asked bfloat16, which this processor lacks)");
+  const ProgramResult other = RunProgram(Arguments("rounded", quick));
+  EXPECT_EQ(other.status, available ? 2 : 0);
+  if (available) {
+    EXPECT_THAT(other.errors, HasSubstr("key.products"));
+  }
 }
 
 TEST_F(Estimate, ResumeInsistsOnAnEarlierRun) {

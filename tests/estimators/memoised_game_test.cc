@@ -135,6 +135,10 @@ TEST_F(MemoisedGameTest, AnotherKeyIsRefusedNamingTheField) {
   ASSERT_FALSE(attached);
   EXPECT_EQ(attached.error().code, ErrorCode::kInvalidArgument);
   EXPECT_THAT(attached.error().message, HasSubstr("key.model"));
+  // A field that only the file has is another game as well.
+  MemoisedGame plain(game_);
+  EXPECT_THAT(plain.AttachFile(file_, {{"text", "t1"}}).error().message,
+              HasSubstr("key.model"));
   EXPECT_THAT(attached.error().message, HasSubstr("m1"));
   EXPECT_THAT(attached.error().message, HasSubstr("m2"));
 }

@@ -34,9 +34,10 @@ class ModelGameTest : public testing::Test {
   }
   void TearDown() override { SetThreadCount(0); }
 
-  std::unique_ptr<ModelGame> Play(const std::vector<Unit>& units) const {
-    auto game =
-        ModelGame::Create(model_, units, formats_, *quantizer_, tokens_);
+  std::unique_ptr<ModelGame> Play(const std::vector<Unit>& units,
+                                  const ModelGameOptions& options = {}) const {
+    auto game = ModelGame::Create(
+        model_, units, formats_, *quantizer_, tokens_, options);
     EXPECT_TRUE(game) << game.error().message;
     return std::move(*game);
   }
@@ -105,6 +106,23 @@ TEST_F(ModelGameTest, SharingPrefixesOrderAndThreadsDoNotChangeABit) {
     const std::size_t mirror = assignments.size() - 1 - i;
     EXPECT_EQ((*together)[mirror].window_loss, (*alone)[0].window_loss);
     EXPECT_EQ((*reversed)[i].window_loss, (*alone)[0].window_loss);
+  }
+}
+
+TEST_F(ModelGameTest, InBfloat16SharesExactlyTooAndLiesNearFloat32) {
+  if (!IsAvailable(ProductPrecision::kBfloat16)) {
+    GTEST_SKIP() << "this processor has no AVX512_BF16";
+  }
+  const std::vector<Unit> units = MakeUnits(model_, Granularity::kMatrix);
+  const auto assignments = Random(12, units.size());
+  const auto game = Play(units, {.products = ProductPrecision::kBfloat16});
+  const auto together = game->Evaluate(assignments);
+  const auto exact = Play(units)->Evaluate(assignments);
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    const auto alone = game->Evaluate(std::span(&assignments[i], 1));
+    EXPECT_EQ((*together)[i].window_loss, (*alone)[0].window_loss);
+    EXPECT_NE((*together)[i].loss, (*exact)[i].loss);
+    EXPECT_NEAR((*together)[i].loss, (*exact)[i].loss, 0.02);
   }
 }
 

@@ -4,6 +4,8 @@
 #include <omp.h>
 
 #include <array>
+#include <bit>
+#include <cmath>
 #include <cstring>
 #include <limits>
 #include <utility>
@@ -168,6 +170,94 @@ TEST(AddTransposedProduct, AddsWithinTheErrorOfFloatSums) {
       }
     }
   }
+}
+
+// As the processor rounds: to nearest, halves to even; x is not tiny.
+float ToBfloat16(float x) {
+  auto bits = std::bit_cast<std::uint32_t>(x);
+  bits += 0x7FFFU + ((bits >> 16U) & 1U);
+  return std::bit_cast<float>(bits & 0xFFFF0000U);
+}
+
+std::vector<float> ToBfloat16(std::vector<float> values) {
+  for (float& value : values) value = ToBfloat16(value);
+  return values;
+}
+
+class Bfloat16Products : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (!IsAvailable(ProductPrecision::kBfloat16)) {
+      GTEST_SKIP() << "this processor has no AVX512_BF16";
+    }
+  }
+
+  static std::vector<float> Product(std::span<const float> x,
+                                    std::span<const float> w,
+                                    std::int64_t tokens,
+                                    std::int64_t in,
+                                    std::int64_t out) {
+    std::vector<float> y(static_cast<std::size_t>(tokens * out));
+    MatMulTransposed(x, w, y, tokens, in, out, ProductPrecision::kBfloat16);
+    return y;
+  }
+};
+
+TEST_F(Bfloat16Products, AreFloatSumsOverRoundedOperands) {
+  for (const std::int64_t tokens : {1, 2, 7, 17, 130}) {
+    for (const std::int64_t in : {1, 3, 16, 31, 33, 64, 130, 701}) {
+      for (const std::int64_t out : {1, 5, 16, 31, 64, 250}) {
+        const std::vector<float> x = NormalFloats(tokens * in, "x");
+        const std::vector<float> w = NormalFloats(out * in, "w");
+        const std::vector<float> near_x = ToBfloat16(x);
+        const std::vector<float> near_w = ToBfloat16(w);
+        std::vector<float> expected(static_cast<std::size_t>(tokens * out));
+        MatMulTransposedReference(near_x, near_w, expected, tokens, in, out);
+        ExpectWithin(Product(x, w, tokens, in, out),
+                     expected,
+                     ProductTolerances(near_x, near_w, tokens, in, out),
+                     "product");
+      }
+    }
+  }
+}
+
+TEST_F(Bfloat16Products, GiveARowTheSameBitsForAnyNumberOfTokens) {
+  constexpr std::array<std::pair<int, int>, 5> kShapes = {
+      {{33, 17}, {64, 172}, {172, 64}, {128, 512}, {1300, 96}}};
+  for (const auto& [in, out] : kShapes) {
+    constexpr std::int64_t kMost = 520;
+    const std::vector<float> x = NormalFloats(kMost * in, "x");
+    const std::vector<float> w = NormalFloats(std::int64_t{out} * in, "w");
+    const std::vector<float> all = Product(x, w, kMost, in, out);
+    for (const std::int64_t tokens : {1, 2, 7, 16, 31, 65, 128, 512}) {
+      const std::vector<float> some =
+          Product(std::span(x).first(static_cast<std::size_t>(tokens * in)),
+                  w,
+                  tokens,
+                  in,
+                  out);
+      EXPECT_TRUE(SameBits(some, std::span(all).first(some.size())))
+          << tokens << " x " << in << " x " << out;
+    }
+  }
+}
+
+TEST_F(Bfloat16Products, PassNanAndInfinityOn) {
+  std::vector<float> x(66, 1.0F);
+  x[40] = std::numeric_limits<float>::quiet_NaN();
+  std::vector<float> w(99, 0.5F);
+  w[35] = std::numeric_limits<float>::infinity();
+  const std::vector<float> y = Product(x, w, 2, 33, 3);
+  EXPECT_EQ(y[0], 16.5F);
+  EXPECT_EQ(y[1], std::numeric_limits<float>::infinity());
+  for (int i = 3; i < 6; ++i) EXPECT_TRUE(std::isnan(y[i]));
+}
+
+TEST_F(Bfloat16Products, GiveZerosForNoInputs) {
+  std::vector<float> y(6, 1.0F);
+  MatMulTransposed({}, {}, y, 2, 0, 3, ProductPrecision::kBfloat16);
+  EXPECT_EQ(y, std::vector<float>(6, 0.0F));
 }
 
 }  // namespace

@@ -110,5 +110,32 @@ TEST(PackedMatMulDeathTest, ChecksItsCallersLengths) {
   EXPECT_DEATH(PackedMatMul(x, matrix, y, 1), "y is \\[tokens, rows\\]");
 }
 
+TEST(PackedMatMul, InBfloat16HasTheBitsOfTheDequantizedWeights) {
+  if (!IsAvailable(ProductPrecision::kBfloat16)) {
+    GTEST_SKIP() << "this processor has no AVX512_BF16";
+  }
+  for (const std::int64_t rows : {31, 250}) {
+    for (const std::int64_t tokens : {8, 100, 400}) {
+      const std::int64_t cols = 131;
+      const PackedMatrix matrix =
+          RandomPacked({.bits = 3, .group_size = 20}, rows, cols);
+      const std::vector<float> x = NormalFloats(tokens * cols, "x");
+      std::vector<float> y(static_cast<std::size_t>(tokens * rows));
+      std::vector<float> dense = y;
+      PackedMatMul(x, matrix, y, tokens, ProductPrecision::kBfloat16);
+      MatMulTransposed(x,
+                       DequantizedReference(matrix),
+                       dense,
+                       tokens,
+                       cols,
+                       rows,
+                       ProductPrecision::kBfloat16);
+      EXPECT_EQ(std::memcmp(y.data(), dense.data(), y.size() * sizeof(float)),
+                0)
+          << rows << " rows, " << tokens << " tokens";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace bitpact
