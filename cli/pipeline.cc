@@ -198,6 +198,30 @@ Expected<TokenSet> ReadCalibration(const fs::path& file,
   return set;
 }
 
+Expected<std::optional<TokenSet>> ReadFurther(
+    const fs::path& file,
+    const LoadedModel& loaded,
+    TokenSetOptions text,
+    const TokenSet& calibration,
+    std::optional<std::int64_t> tokens) {
+  const std::int64_t wanted =
+      tokens.value_or(kFinalsShare * calibration.predicted);
+  if (wanted == 0) return std::nullopt;
+  text.max_predicted = calibration.predicted + wanted;
+  const Expected<TokenSet> all =
+      ReadTokenSet(file, loaded.tokenizer, loaded.model.config().context, text);
+  if (!all) return tl::unexpected(all.error());
+  // Sets of one file begin alike.
+  std::vector<int> behind(all->windows.size() - calibration.windows.size());
+  std::iota(behind.begin(),
+            behind.end(),
+            static_cast<int>(calibration.windows.size()));
+  if (all->predicted - calibration.predicted < calibration.predicted) {
+    return std::nullopt;
+  }
+  return TakeWindows(*all, behind);
+}
+
 Expected<void> CheckDisjoint(const TokenSet& calibration,
                              const std::string& calibration_name,
                              const TokenSet& evaluation,
@@ -286,19 +310,19 @@ Expected<SensitivityTable> Measure(const Model& model,
                                    const TokenSet& calibration,
                                    const MeasureOptions& options,
                                    const std::string& estimator,
-                                   Playground& playground) {
+                                   Playground& playground,
+                                   MeasuredWindows windows) {
   const auto made = MakeEstimator(estimator);
   if (!made) return tl::unexpected(made.error());
-  ValueFunction& game = playground.fit
-                            ? static_cast<ValueFunction&>(*playground.fit)
-                            : *playground.memo;
-  const ModelEvidence evidence{&model,
-                               &playground.units,
-                               &playground.formats,
-                               playground.quantizer.get(),
-                               playground.fit && !playground.outside
-                                   ? &playground.fit_tokens
-                                   : &calibration};
+  const bool fitting = playground.fit && windows == MeasuredWindows::kFitting;
+  ValueFunction& game =
+      fitting ? static_cast<ValueFunction&>(*playground.fit) : *playground.memo;
+  const ModelEvidence evidence{
+      &model,
+      &playground.units,
+      &playground.formats,
+      playground.quantizer.get(),
+      fitting && !playground.outside ? &playground.fit_tokens : &calibration};
   Expected<Estimate> estimate =
       RunEstimator(**made,
                    {&game, playground.outside ? nullptr : &evidence},

@@ -62,6 +62,17 @@ Expected<TokenSet> ReadCalibration(const std::filesystem::path& file,
                                    TokenSetOptions text,
                                    const MeasureOptions& options);
 
+// What follows the calibration text in its file, about `tokens` predicted
+// tokens of it; unset: kFinalsShare times as many as the calibration has. Null
+// where fewer follow than the calibration has: they would tell less than it.
+inline constexpr std::int64_t kFinalsShare = 8;
+Expected<std::optional<TokenSet>> ReadFurther(
+    const std::filesystem::path& file,
+    const LoadedModel& loaded,
+    TokenSetOptions text,
+    const TokenSet& calibration,
+    std::optional<std::int64_t> tokens);
+
 // Refuses an evaluation on calibration text: documents (or long lines of
 // running text) are compared by hash and windows by their tokens; the first
 // that stands in both sets is named.
@@ -90,13 +101,16 @@ ModelBytes MeasureBytes(const Model& model, const std::vector<Unit>& units);
 // False, and nothing changed, with fewer than three calibration windows.
 bool SplitPlayground(const TokenSet& calibration, Playground& playground);
 
-// Runs one estimator, on the fitting windows where they are split off, and
-// judges it on held-out assignments.
-Expected<SensitivityTable> Measure(const Model& model,
-                                   const TokenSet& calibration,
-                                   const MeasureOptions& options,
-                                   const std::string& estimator,
-                                   Playground& playground);
+// Runs one estimator, on the fitting windows where they are split off (kAll: on
+// all of them), and judges it on held-out assignments.
+enum class MeasuredWindows : std::uint8_t { kFitting, kAll };
+Expected<SensitivityTable> Measure(
+    const Model& model,
+    const TokenSet& calibration,
+    const MeasureOptions& options,
+    const std::string& estimator,
+    Playground& playground,
+    MeasuredWindows windows = MeasuredWindows::kFitting);
 
 struct SolveFlags {
   std::string solver = "auto";

@@ -21,6 +21,10 @@ bool LeadsItsMetric(const JudgedPlan& plan) {
          !plan.name.starts_with("swap ");
 }
 
+const TokenSet& TextOf(const PlanFinals& finals) {
+  return finals.text != nullptr ? *finals.text : *finals.calibration;
+}
+
 Expected<double> LossInSequence(const PlanFinals& finals,
                                 const FormatAssignment& assignment) {
   std::vector<FormatRule> rules;
@@ -32,7 +36,7 @@ Expected<double> LossInSequence(const PlanFinals& finals,
   const auto quantized = QuantizedModel::Make(
       *finals.model, plan, *finals.quantizer, finals.calibration);
   if (!quantized) return tl::unexpected(quantized.error());
-  return EvaluateLoss(*finals.model, quantized->weights(), *finals.calibration)
+  return EvaluateLoss(*finals.model, quantized->weights(), TextOf(finals))
       .nll.mean;
 }
 
@@ -72,7 +76,9 @@ std::vector<std::size_t> ChooseFinalists(const PlanSearchResult& result,
 }
 
 Expected<void> PlayFinals(const PlanFinals& finals, PlanSearchResult& result) {
-  if (!finals.quantizer->needs_hessian() || finals.count < 2) return {};
+  const bool tells_more =
+      finals.text != nullptr || finals.quantizer->needs_hessian();
+  if (!tells_more || finals.count < 2) return {};
   const auto begun = std::chrono::steady_clock::now();
   const std::vector<std::size_t> finalists =
       ChooseFinalists(result, static_cast<std::size_t>(finals.count));
@@ -87,9 +93,7 @@ Expected<void> PlayFinals(const PlanFinals& finals, PlanSearchResult& result) {
   const auto best =
       finalists[static_cast<std::size_t>(least - result.finals.begin())];
   result.best = result.judged[best];
-  const auto passes = static_cast<double>(finalists.size());
-  result.fit_evaluations += passes;
-  result.judge_evaluations += passes;
+  result.final_tokens = TextOf(finals).predicted;
   const std::chrono::duration<double> taken =
       std::chrono::steady_clock::now() - begun;
   result.seconds += taken.count();

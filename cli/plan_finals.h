@@ -2,12 +2,17 @@
 #ifndef BITPACT_CLI_PLAN_FINALS_H_
 #define BITPACT_CLI_PLAN_FINALS_H_
 
-// The last round of a plan search, for quantizers that look at their inputs.
-// The game judges a plan by variants that were made alone, with inputs of the
-// full-precision model; what is stored is quantized in sequence
-// (models/sequential_quantizer.h), so that later matrices make up for earlier
-// ones, and plans may change places. Here the best plans are quantized as they
-// will be stored, and the one with the least loss is taken.
+// The last round of a plan search. Few plans are left, so each may cost more:
+// they are quantized as they will be stored and run on more text than the
+// search could afford, text that no part of the search has seen, and the one
+// with the least loss is taken.
+//
+// Both matter. Plans near the best differ by less than a few thousand tokens
+// can tell, and a search takes what its own text flatters. And the game judges
+// a plan of a quantizer that looks at its inputs by variants that were made
+// alone, with inputs of the full-precision model; what is stored is quantized
+// in sequence (models/sequential_quantizer.h), so that later matrices make up
+// for earlier ones, and plans change places.
 
 #include "core/error.h"
 #include "core/unit.h"
@@ -23,16 +28,20 @@ struct PlanFinals {
   const std::vector<Unit>* units = nullptr;
   const std::vector<FormatRule>* formats = nullptr;  // the game's options
   const Quantizer* quantizer = nullptr;
-  // Hessians and losses are of all of it, as they are in the end.
+  // What Hessians are of, as they are in the end.
   const TokenSet* calibration = nullptr;
+  // What losses are of; null where there is no further text: the calibration
+  // text then judges what it has not judged yet, plans in sequence.
+  const TokenSet* text = nullptr;
   // Plans to quantize: half of them the search's best, all text counted, then
   // the first plan of each metric in that order, then what is left.
-  int count = 16;
+  int count = 32;
 };
 
-// Sets result.best, result.finals, and adds a pass over all text for every
-// final. Without effect when the quantizer needs no Hessians or count < 2.
-// Errors: QuantizedModel::Make's. Time: count quantizations of the model.
+// Sets result.best and what result holds of finals. Without effect when count <
+// 2, or when there is no further text and the quantizer needs no Hessians.
+// Errors: QuantizedModel::Make's. Time: count quantizations of the model and
+// passes over the text.
 Expected<void> PlayFinals(const PlanFinals& finals, PlanSearchResult& result);
 
 // The plans that would be quantized, best first: places in result.judged.

@@ -16,6 +16,11 @@ bool PairsAreCheap(const Playground& playground) {
   return indicators * indicators / 2 <= kMostEvaluations;
 }
 
+// Metrics of a few passes over the text.
+bool LooksInside(const std::string& name) {
+  return name == "fisher" || name == "gradient-error" || name == "hawq";
+}
+
 std::vector<std::string> OtherMetrics(const MeasureOptions& options,
                                       const Playground& playground) {
   std::vector<std::string> names = {"isolated"};
@@ -25,10 +30,10 @@ std::vector<std::string> OtherMetrics(const MeasureOptions& options,
                                  "quadratic",
                                  "pairs",
                                  "fisher",
-                                 "gradient-error"}) {
+                                 "gradient-error",
+                                 "hawq"}) {
     if (name == options.estimator) continue;
-    const bool looks_inside = name == "fisher" || name == "gradient-error";
-    if (looks_inside && playground.outside) continue;
+    if (LooksInside(name) && playground.outside) continue;
     if (name == "pairs" && !PairsAreCheap(playground)) continue;
     names.push_back(name);
   }
@@ -46,6 +51,11 @@ Expected<void> Validate(const RefineOptions& options) {
     return InvalidArgument("--finals = " + std::to_string(options.finals) +
                            " violates --finals >= 0");
   }
+  if (options.finals_tokens && *options.finals_tokens < 0) {
+    return InvalidArgument(
+        "--finals-tokens = " + std::to_string(*options.finals_tokens) +
+        " violates --finals-tokens >= 0");
+  }
   return Validate(options.search);
 }
 
@@ -58,22 +68,35 @@ void AddRefineFlags(CLI::App& app, RefineOptions& options) {
       ->capture_default_str();
   app.add_option("--finals",
                  options.finals,
-                 "gptq, baq: so many of the best plans are quantized as a "
-                 "whole and run before one is taken; 0: none")
+                 "So many of the best plans are quantized as they will be "
+                 "stored and run on further text before one is taken; 0: none")
       ->capture_default_str();
+  app.add_option("--finals-tokens",
+                 options.finals_tokens,
+                 "Predicted tokens behind the calibration text to run them on, "
+                 "where it goes on; default " +
+                     std::to_string(kFinalsShare) +
+                     " times the calibration tokens; 0: none");
 }
 
 Expected<std::vector<SensitivityTable>> MeasureOthers(
     const Model& model,
     const TokenSet& calibration,
     const MeasureOptions& options,
+    bool further,
     Playground& playground) {
   MeasureOptions other = options;
   other.held_out = 0;
   std::vector<SensitivityTable> tables;
   for (const std::string& name : OtherMetrics(options, playground)) {
     Expected<SensitivityTable> table =
-        Measure(model, calibration, other, name, playground);
+        Measure(model,
+                calibration,
+                other,
+                name,
+                playground,
+                further && LooksInside(name) ? MeasuredWindows::kAll
+                                             : MeasuredWindows::kFitting);
     if (!table) return tl::unexpected(table.error());
     tables.push_back(std::move(*table));
   }
@@ -103,6 +126,7 @@ Expected<PlanSearchResult> RefinePlan(const RefineInputs& inputs,
                   .formats = &playground.formats,
                   .quantizer = playground.quantizer.get(),
                   .calibration = inputs.calibration,
+                  .text = inputs.further,
                   .count = options.finals},
                  *choice);
   if (!played) return tl::unexpected(played.error());

@@ -6,6 +6,8 @@
 // beside it, plan_choice.h measures what all of them propose, and plan_finals.h
 // quantizes the best where that changes them.
 
+#include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "CLI/CLI.hpp"
@@ -24,7 +26,10 @@ namespace bitpact {
 struct RefineOptions {
   int pool = 8;  // plans of each metric to measure
   PlanSearchOptions search;
-  int finals = 16;  // plans to quantize in sequence; below 2: none
+  int finals = 32;  // plans of the last round; below 2: none
+  // Text behind the calibration text for the last round, at most; unset:
+  // kFinalsShare times as much as that. 0: none.
+  std::optional<std::int64_t> finals_tokens;
 };
 // kInvalidArgument names the flag.
 Expected<void> Validate(const RefineOptions& options);
@@ -34,16 +39,20 @@ void AddRefineFlags(CLI::App& app, RefineOptions& options);
 // them leads at every budget. The first is "isolated". Without windows to judge
 // by there are no others. "pairs", whose cost grows with the square of the
 // units, only where it is cheap; those that look inside the model only where
-// the game runs on it.
+// the game runs on it. `further`: there is text for the last round; what costs
+// next to nothing is then measured on all calibration windows, since the plans
+// are judged on others.
 Expected<std::vector<SensitivityTable>> MeasureOthers(
     const Model& model,
     const TokenSet& calibration,
     const MeasureOptions& options,
+    bool further,
     Playground& playground);
 
 struct RefineInputs {
   const Model* model = nullptr;
   const TokenSet* calibration = nullptr;
+  const TokenSet* further = nullptr;        // see ReadFurther; may be null
   const SensitivityTable* table = nullptr;  // of the main metric
   const std::vector<SensitivityTable>* others = nullptr;
 };

@@ -161,6 +161,7 @@ Json ChoiceJson(const Report& report) {
           {"judge_evaluations", choice.judge_evaluations},
           {"seconds", choice.seconds},
           {"judged", judged},
+          {"final_tokens", choice.final_tokens},
           {"finals", finals}};
 }
 

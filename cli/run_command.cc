@@ -59,6 +59,7 @@ class Stopwatch {
 
 struct Texts {
   TokenSet calibration;
+  std::optional<TokenSet> further;  // of the calibration's file
   TokenSet evaluation;
   std::string calibration_file;
   std::string evaluation_file;
@@ -77,6 +78,9 @@ Expected<Texts> ReadTexts(const RunFlags& flags, const LoadedModel& loaded) {
   Expected<TokenSet> calibration =
       ReadCalibration(*text, loaded, *options, flags.measure);
   if (!calibration) return tl::unexpected(calibration.error());
+  auto further = ReadFurther(
+      *text, loaded, *options, *calibration, flags.choice.finals_tokens);
+  if (!further) return tl::unexpected(further.error());
   options->max_predicted = flags.eval_tokens;
   Expected<TokenSet> evaluation =
       ReadTokenSet(*eval, loaded.tokenizer, context, *options);
@@ -84,7 +88,13 @@ Expected<Texts> ReadTexts(const RunFlags& flags, const LoadedModel& loaded) {
   const Expected<void> disjoint =
       CheckDisjoint(*calibration, text->string(), *evaluation, eval->string());
   if (!disjoint) return tl::unexpected(disjoint.error());
+  if (*further) {
+    const Expected<void> apart =
+        CheckDisjoint(**further, text->string(), *evaluation, eval->string());
+    if (!apart) return tl::unexpected(apart.error());
+  }
   return Texts{std::move(*calibration),
+               std::move(*further),
                std::move(*evaluation),
                text->string(),
                eval->string()};
@@ -254,7 +264,11 @@ Expected<Exit> Run(RunFlags flags) {
                                              *playground);
   if (!table) return tl::unexpected(table.error());
   const Expected<std::vector<SensitivityTable>> others =
-      MeasureOthers(model, texts->calibration, flags.measure, *playground);
+      MeasureOthers(model,
+                    texts->calibration,
+                    flags.measure,
+                    texts->further.has_value(),
+                    *playground);
   if (!others) return tl::unexpected(others.error());
   done = WriteSensitivityTable(flags.output / "sensitivities.json", *table);
   if (!done) return tl::unexpected(done.error());
@@ -276,7 +290,11 @@ Expected<Exit> Run(RunFlags flags) {
   report.plan = plans->plan;
   if (playground->fit) {
     done = Refine(flags,
-                  {&model, &texts->calibration, &*table, &*others},
+                  {.model = &model,
+                   .calibration = &texts->calibration,
+                   .further = texts->further ? &*texts->further : nullptr,
+                   .table = &*table,
+                   .others = &*others},
                   *playground,
                   report);
     if (!done) return tl::unexpected(done.error());

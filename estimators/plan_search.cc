@@ -210,9 +210,10 @@ std::string DescribeSearch(const PlanSearchResult& result) {
          std::to_string(result.judged.size()) + " plans judged; " +
          std::to_string(result.swaps) + " swaps, " +
          std::to_string(result.neighbours) + " neighbours measured" +
-         (result.finals.empty() ? ""
-                                : "; " + std::to_string(result.finals.size()) +
-                                      " plans quantized in sequence");
+         (result.finals.empty()
+              ? ""
+              : "; " + std::to_string(result.finals.size()) + " finals on " +
+                    std::to_string(result.final_tokens) + " tokens");
 }
 
 namespace {

@@ -28,6 +28,7 @@
 // Cost: at most max_evaluations + candidates on the fitting windows, candidates
 // + kMostJudged on the judge's. Deterministic.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -63,11 +64,11 @@ struct JudgedPlan {
   double judge_loss = 0.0;  // on the judge's
 };
 
-// A plan quantized as a whole and run (cli/plan_finals.h).
+// A plan quantized as a whole and run on other text (cli/plan_finals.h).
 struct FinalPlan {
   std::string name;
   FormatAssignment assignment;
-  double loss = 0.0;  // on all windows, nats per token
+  double loss = 0.0;  // on the finals' text, nats per token
 };
 
 struct PlanSearchResult {
@@ -75,6 +76,7 @@ struct PlanSearchResult {
   std::string start;               // the candidate the swaps started from
   std::vector<JudgedPlan> judged;  // candidates in order, then swaps
   std::vector<FinalPlan> finals;   // empty where none were played
+  std::int64_t final_tokens = 0;   // predicted, of each final
   double fit_share = 0.0;          // of the fitting windows in all tokens
   int swaps = 0;                   // improvements on the fitting windows
   int neighbours = 0;              // measured

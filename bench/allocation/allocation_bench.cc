@@ -19,6 +19,7 @@
 #include <iostream>
 #include <map>
 #include <memory>
+#include <optional>
 
 #include "CLI/CLI.hpp"
 #include "cli/flags.h"
@@ -67,10 +68,12 @@ struct Flags {
                                          "isolated-both",
                                          "shapley",
                                          "fisher",
-                                         "gradient-error"};
+                                         "gradient-error",
+                                         "hawq"};
   int coalitions = 0;
   int search = 400;
-  int finals = 16;
+  int finals = 32;
+  std::optional<std::int64_t> finals_tokens;
   CommonFlags common;
 };
 
@@ -88,10 +91,12 @@ class Table {
   Table(const Flags& flags,
         const Model& model,
         const TokenSet& calibration,
+        const std::optional<TokenSet>& further,
         const TokenSet& evaluation)
       : flags_(&flags),
         model_(&model),
         calibration_(&calibration),
+        further_(further ? &*further : nullptr),
         evaluation_(&evaluation),
         units_(MakeUnits(model, Granularity::kMatrix)) {
     std::vector<int> bits = flags.bits;
@@ -209,10 +214,15 @@ class Table {
     for (const double tokens : fit_->window_tokens()) share += tokens;
     share /= static_cast<double>(calibration_->predicted);
     for (const std::string& name : flags_->candidates) {
-      const auto estimate = EstimateOnce(*fit_, name, target);
+      // As in cli/plan_refinement.h.
+      const bool whole =
+          further_ != nullptr &&
+          (name == "fisher" || name == "gradient-error" || name == "hawq");
+      ValueFunction& game = whole ? static_cast<ValueFunction&>(*memo_) : *fit_;
+      const auto estimate = EstimateOnce(game, name, target);
       if (!estimate) return tl::unexpected(estimate.error());
       surrogates.push_back({name, &(*estimate)->surrogate, name == "isolated"});
-      cell.evaluations += (*estimate)->cost.evaluations * share;
+      cell.evaluations += (*estimate)->cost.evaluations * (whole ? 1.0 : share);
       cell.seconds += (*estimate)->cost.seconds;
     }
     ChoiceOptions options;
@@ -226,11 +236,15 @@ class Table {
                                     .formats = &formats_,
                                     .quantizer = quantizer_.get(),
                                     .calibration = calibration_,
+                                    .text = further_,
                                     .count = flags_->finals},
                                    *chosen);
     if (!played) return tl::unexpected(played.error());
-    cell.evaluations += chosen->fit_evaluations * share +
-                        chosen->judge_evaluations * (1.0 - share);
+    cell.evaluations +=
+        chosen->fit_evaluations * share +
+        chosen->judge_evaluations * (1.0 - share) +
+        static_cast<double>(std::ssize(chosen->finals) * chosen->final_tokens) /
+            static_cast<double>(calibration_->predicted);
     cell.seconds += chosen->seconds;
     cell.detail = DescribeSearch(*chosen);
     return Judge(chosen->best.assignment, std::move(cell));
@@ -269,6 +283,7 @@ class Table {
   const Flags* flags_;
   const Model* model_;
   const TokenSet* calibration_;
+  const TokenSet* further_;
   const TokenSet* evaluation_;
   std::vector<Unit> units_;
   std::vector<FormatRule> formats_;
@@ -328,6 +343,9 @@ Expected<void> RunAll(const Flags& flags) {
   const auto calibration =
       ReadTokenSet(flags.text, loaded->tokenizer, context, options);
   if (!calibration) return tl::unexpected(calibration.error());
+  const auto further = ReadFurther(
+      flags.text, *loaded, options, *calibration, flags.finals_tokens);
+  if (!further) return tl::unexpected(further.error());
   options.max_predicted = flags.eval_tokens;
   const auto evaluation =
       ReadTokenSet(flags.eval, loaded->tokenizer, context, options);
@@ -335,6 +353,11 @@ Expected<void> RunAll(const Flags& flags) {
   const auto disjoint = CheckDisjoint(
       *calibration, flags.text.string(), *evaluation, flags.eval.string());
   if (!disjoint) return tl::unexpected(disjoint.error());
+  if (*further) {
+    const auto apart = CheckDisjoint(
+        **further, flags.text.string(), *evaluation, flags.eval.string());
+    if (!apart) return tl::unexpected(apart.error());
+  }
   fs::create_directories(flags.memo);
   const LossReport full = EvaluateLoss(
       loaded->model, FullPrecisionWeights(loaded->model), *evaluation);
@@ -346,7 +369,7 @@ Expected<void> RunAll(const Flags& flags) {
   std::printf("full precision: perplexity %.3f +- %.3f\n",
               full.perplexity.mean,
               full.perplexity.standard_error);
-  Table table(flags, loaded->model, *calibration, *evaluation);
+  Table table(flags, loaded->model, *calibration, *further, *evaluation);
   Tally tally;
   for (const std::string& quantizer : flags.quantizers) {
     const auto opened = table.Open(quantizer);
@@ -404,6 +427,7 @@ int Main(int argc, char** argv) {
   app.add_option("--coalitions", flags.coalitions)->capture_default_str();
   app.add_option("--search", flags.search)->capture_default_str();
   app.add_option("--finals", flags.finals)->capture_default_str();
+  app.add_option("--finals-tokens", flags.finals_tokens);
   AddCommonFlags(app, flags.common);
   CLI11_PARSE(app, argc, argv);
   const auto applied = ApplyCommonFlags(flags.common);

@@ -158,18 +158,33 @@ TEST(Run, TheReportSaysHowThePlanWasChosen) {
   EXPECT_THAT(result.output, HasSubstr("plan taken: "));
   EXPECT_THAT(result.output, HasSubstr("unseen ones at the budget"));
   const Json choice = ReadJson(fixture.output() / "report.json")["choice"];
+  std::vector<std::string> names;
+  for (const Json& plan : choice["judged"]) names.push_back(plan["name"]);
   double best = 1e300;
   double taken = 1e300;
-  std::vector<std::string> names;
-  for (const Json& plan : choice["judged"]) {
-    const double loss = plan["judge_loss_nats"];
+  for (const Json& plan : choice["finals"]) {
+    const double loss = plan["loss_nats"];
     best = std::min(best, loss);
     if (plan["name"] == choice["taken"]) taken = loss;
-    names.push_back(plan["name"]);
   }
   EXPECT_EQ(taken, best);
+  EXPECT_LT(best, 1e300);
+  EXPECT_GE(choice["final_tokens"], 150);
   EXPECT_THAT(names, testing::Contains("all at the smallest"));
   EXPECT_GT(choice["fit_evaluations"], 0.0);
+
+  // Without further text the judge's windows have the last word.
+  ASSERT_EQ(fixture.Run({"--budget", "4.0bpw", "--finals-tokens", "0"}).status,
+            0);
+  const Json judged = ReadJson(fixture.output() / "report.json")["choice"];
+  EXPECT_TRUE(judged["finals"].empty());
+  best = taken = 1e300;
+  for (const Json& plan : judged["judged"]) {
+    const double loss = plan["judge_loss_nats"];
+    best = std::min(best, loss);
+    if (plan["name"] == judged["taken"]) taken = loss;
+  }
+  EXPECT_EQ(taken, best);
 
   const ProgramResult plain =
       fixture.Run({"--budget", "4.0bpw", "--no-refine"});
