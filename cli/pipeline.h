@@ -65,7 +65,7 @@ Expected<TokenSet> ReadCalibration(const std::filesystem::path& file,
 // What follows the calibration text in its file, about `tokens` predicted
 // tokens of it; unset: kFinalsShare times as many as the calibration has. Null
 // where fewer follow than the calibration has: they would tell less than it.
-inline constexpr std::int64_t kFinalsShare = 8;
+inline constexpr std::int64_t kFinalsShare = 32;
 Expected<std::optional<TokenSet>> ReadFurther(
     const std::filesystem::path& file,
     const LoadedModel& loaded,

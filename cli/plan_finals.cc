@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <numeric>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -15,17 +16,36 @@
 namespace bitpact {
 namespace {
 
+// The first round's share of the text and the second's of the plans.
+constexpr int kRoundShare = 4;
+
 // A metric's first plan, not a further one of its pool nor one on the way.
 bool LeadsItsMetric(const JudgedPlan& plan) {
   return plan.name.find(" pool ") == std::string::npos &&
          !plan.name.starts_with("swap ");
 }
 
-const TokenSet& TextOf(const PlanFinals& finals) {
-  return finals.text != nullptr ? *finals.text : *finals.calibration;
+// The first share of the windows, and what is left.
+struct Rounds {
+  TokenSet first;
+  std::optional<TokenSet> second;
+};
+Rounds SplitRounds(const TokenSet& text) {
+  std::vector<int> first;
+  std::vector<int> second;
+  std::int64_t taken = 0;
+  for (int w = 0; w < static_cast<int>(std::ssize(text.windows)); ++w) {
+    const bool is_first = kRoundShare * taken < text.predicted;
+    (is_first ? first : second).push_back(w);
+    taken += text.windows[static_cast<std::size_t>(w)].predicted();
+  }
+  Rounds rounds{TakeWindows(text, first), std::nullopt};
+  if (!second.empty()) rounds.second = TakeWindows(text, second);
+  return rounds;
 }
 
 Expected<double> LossInSequence(const PlanFinals& finals,
+                                const TokenSet& text,
                                 const FormatAssignment& assignment) {
   std::vector<FormatRule> rules;
   for (const int option : assignment) {
@@ -36,8 +56,7 @@ Expected<double> LossInSequence(const PlanFinals& finals,
   const auto quantized = QuantizedModel::Make(
       *finals.model, plan, *finals.quantizer, finals.calibration);
   if (!quantized) return tl::unexpected(quantized.error());
-  return EvaluateLoss(*finals.model, quantized->weights(), TextOf(finals))
-      .nll.mean;
+  return EvaluateLoss(*finals.model, quantized->weights(), text).nll.mean;
 }
 
 }  // namespace
@@ -82,18 +101,36 @@ Expected<void> PlayFinals(const PlanFinals& finals, PlanSearchResult& result) {
   const auto begun = std::chrono::steady_clock::now();
   const std::vector<std::size_t> finalists =
       ChooseFinalists(result, static_cast<std::size_t>(finals.count));
+  const Rounds rounds = finals.text != nullptr
+                            ? SplitRounds(*finals.text)
+                            : Rounds{*finals.calibration, std::nullopt};
   for (const std::size_t i : finalists) {
     const JudgedPlan& plan = result.judged[i];
-    const Expected<double> loss = LossInSequence(finals, plan.assignment);
+    const Expected<double> loss =
+        LossInSequence(finals, rounds.first, plan.assignment);
     if (!loss) return tl::unexpected(loss.error());
-    result.finals.push_back({plan.name, plan.assignment, *loss});
+    result.finals.push_back(
+        {plan.name, plan.assignment, *loss, rounds.first.predicted});
   }
-  const auto least =
-      std::ranges::min_element(result.finals, {}, &FinalPlan::loss);
-  const auto best =
-      finalists[static_cast<std::size_t>(least - result.finals.begin())];
-  result.best = result.judged[best];
-  result.final_tokens = TextOf(finals).predicted;
+  std::vector<std::size_t> order(finalists.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  const auto loss_of = [&](std::size_t i) { return result.finals[i].loss; };
+  std::ranges::stable_sort(order, {}, loss_of);
+  if (rounds.second) {
+    order.resize((order.size() + kRoundShare - 1) / kRoundShare);
+    for (const std::size_t i : order) {
+      FinalPlan& plan = result.finals[i];
+      const Expected<double> loss =
+          LossInSequence(finals, *rounds.second, plan.assignment);
+      if (!loss) return tl::unexpected(loss.error());
+      const auto before = static_cast<double>(plan.tokens);
+      const auto more = static_cast<double>(rounds.second->predicted);
+      plan.loss = (plan.loss * before + *loss * more) / (before + more);
+      plan.tokens += rounds.second->predicted;
+    }
+    std::ranges::stable_sort(order, {}, loss_of);
+  }
+  result.best = result.judged[finalists[order.front()]];
   const std::chrono::duration<double> taken =
       std::chrono::steady_clock::now() - begun;
   result.seconds += taken.count();

@@ -5,7 +5,8 @@
 // The last round of a plan search. Few plans are left, so each may cost more:
 // they are quantized as they will be stored and run on more text than the
 // search could afford, text that no part of the search has seen, and the one
-// with the least loss is taken.
+// with the least loss is taken. In two rounds: all of them on a part of the
+// text, the best quarter on the rest as well.
 //
 // Both matter. Plans near the best differ by less than a few thousand tokens
 // can tell, and a search takes what its own text flatters. And the game judges
@@ -38,7 +39,7 @@ struct PlanFinals {
   int count = 32;
 };
 
-// Sets result.best and what result holds of finals. Without effect when count <
+// Sets result.best and result.finals. Without effect when count <
 // 2, or when there is no further text and the quantizer needs no Hessians.
 // Errors: QuantizedModel::Make's. Time: count quantizations of the model and
 // passes over the text.

@@ -152,7 +152,9 @@ Json ChoiceJson(const Report& report) {
   }
   Json finals = Json::array();
   for (const FinalPlan& plan : choice.finals) {
-    finals.push_back({{"name", plan.name}, {"loss_nats", plan.loss}});
+    finals.push_back({{"name", plan.name},
+                      {"loss_nats", plan.loss},
+                      {"tokens", plan.tokens}});
   }
   return {{"taken", choice.best.name},
           {"swaps", choice.swaps},
@@ -161,7 +163,6 @@ Json ChoiceJson(const Report& report) {
           {"judge_evaluations", choice.judge_evaluations},
           {"seconds", choice.seconds},
           {"judged", judged},
-          {"final_tokens", choice.final_tokens},
           {"finals", finals}};
 }
 

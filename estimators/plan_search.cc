@@ -204,16 +204,30 @@ Expected<void> Validate(const PlanSearchOptions& options) {
   return {};
 }
 
+namespace {
+
+// "32 finals on 24576 tokens, 8 of them on 98304".
+std::string DescribeFinals(const std::vector<FinalPlan>& finals) {
+  const auto [least, most] =
+      std::ranges::minmax(finals, {}, &FinalPlan::tokens);
+  std::string text = std::to_string(finals.size()) + " finals on " +
+                     std::to_string(least.tokens) + " tokens";
+  if (most.tokens == least.tokens) return text;
+  return text + ", " +
+         std::to_string(
+             std::ranges::count(finals, most.tokens, &FinalPlan::tokens)) +
+         " of them on " + std::to_string(most.tokens);
+}
+
+}  // namespace
+
 std::string DescribeSearch(const PlanSearchResult& result) {
   const bool swapped = result.best.name.starts_with("swap");
   return result.best.name + (swapped ? " from " + result.start : "") + ", of " +
          std::to_string(result.judged.size()) + " plans judged; " +
          std::to_string(result.swaps) + " swaps, " +
          std::to_string(result.neighbours) + " neighbours measured" +
-         (result.finals.empty()
-              ? ""
-              : "; " + std::to_string(result.finals.size()) + " finals on " +
-                    std::to_string(result.final_tokens) + " tokens");
+         (result.finals.empty() ? "" : "; " + DescribeFinals(result.finals));
 }
 
 namespace {

@@ -68,7 +68,8 @@ struct JudgedPlan {
 struct FinalPlan {
   std::string name;
   FormatAssignment assignment;
-  double loss = 0.0;  // on the finals' text, nats per token
+  double loss = 0.0;        // on the text it was run on, nats per token
+  std::int64_t tokens = 0;  // predicted there; more in the last round
 };
 
 struct PlanSearchResult {
@@ -76,7 +77,6 @@ struct PlanSearchResult {
   std::string start;               // the candidate the swaps started from
   std::vector<JudgedPlan> judged;  // candidates in order, then swaps
   std::vector<FinalPlan> finals;   // empty where none were played
-  std::int64_t final_tokens = 0;   // predicted, of each final
   double fit_share = 0.0;          // of the fitting windows in all tokens
   int swaps = 0;                   // improvements on the fitting windows
   int neighbours = 0;              // measured

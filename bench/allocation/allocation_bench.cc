@@ -240,11 +240,12 @@ class Table {
                                     .count = flags_->finals},
                                    *chosen);
     if (!played) return tl::unexpected(played.error());
-    cell.evaluations +=
-        chosen->fit_evaluations * share +
-        chosen->judge_evaluations * (1.0 - share) +
-        static_cast<double>(std::ssize(chosen->finals) * chosen->final_tokens) /
-            static_cast<double>(calibration_->predicted);
+    std::int64_t final_tokens = 0;
+    for (const FinalPlan& plan : chosen->finals) final_tokens += plan.tokens;
+    cell.evaluations += chosen->fit_evaluations * share +
+                        chosen->judge_evaluations * (1.0 - share) +
+                        static_cast<double>(final_tokens) /
+                            static_cast<double>(calibration_->predicted);
     cell.seconds += chosen->seconds;
     cell.detail = DescribeSearch(*chosen);
     return Judge(chosen->best.assignment, std::move(cell));
