@@ -79,8 +79,8 @@ class OutsideGame : public ValueFunction {
   Expected<Evaluation> Ask(Worker& worker,
                            const FormatAssignment& assignment,
                            std::size_t id);
-  Expected<Evaluation> ParseAnswer(const std::string& line,
-                                   std::size_t id) const;
+  [[nodiscard]] Expected<Evaluation> ParseAnswer(const std::string& line,
+                                                 std::size_t id) const;
 
   std::string greeting_;
   OutsideGameOptions options_;

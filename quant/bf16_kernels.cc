@@ -38,7 +38,8 @@ struct PairLanes {
     return _mm512_add_ps(a, b);
   }
   BITPACT_KERNEL_INLINE static Float MulAdd(Float a, Float b, Float c) {
-    return _mm512_dpbf16_ps(c, (__m512bh)a, (__m512bh)b);
+    return _mm512_dpbf16_ps(
+        c, __builtin_bit_cast(__m512bh, a), __builtin_bit_cast(__m512bh, b));
   }
 };
 
@@ -55,7 +56,8 @@ BITPACT_KERNEL_TARGET void PairRows(const float* from,
           _mm512_maskz_loadu_ps(static_cast<__mmask16>(mask), from + col);
       const __m512 high = _mm512_maskz_loadu_ps(
           static_cast<__mmask16>(mask >> 16U), from + col + 16);
-      const auto words = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+      const auto words =
+          __builtin_bit_cast(__m512i, _mm512_cvtne2ps_pbh(high, low));
       const std::int64_t pairs = PairWords(count);
       _mm512_mask_storeu_epi32(
           to, static_cast<__mmask16>((1U << pairs) - 1U), words);
@@ -73,10 +75,10 @@ constexpr Bf16Kernels kKernels = {
 
 const Bf16Kernels* FindBf16Kernels() {
   __builtin_cpu_init();
-  static const bool available =
+  static const bool kAvailable =
       AvailableKernelLevels().back() == KernelLevel::kAvx512 &&
       __builtin_cpu_supports("avx512bf16");
-  return available ? &kKernels : nullptr;
+  return kAvailable ? &kKernels : nullptr;
 }
 
 }  // namespace bitpact
