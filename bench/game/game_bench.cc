@@ -4,6 +4,10 @@
 // processor time, so that a busy machine does not count.
 //
 //   game_bench MODEL --text calibration.txt [--units 32] [--value kl]
+//   game_bench --random-model FOLDER --layers 32 --granularity block ...
+//
+// The second form writes a model of random weights into FOLDER and walks over
+// random tokens: for shapes that no trained model at hand has.
 //
 // "From scratch" is EvaluateLoss on the same packed variants, a separate path
 // through the forward pass; every window's sum of every walk is compared with
@@ -18,6 +22,7 @@
 
 #include "CLI/CLI.hpp"
 #include "bench/game/walks.h"
+#include "bench/model/random_model.h"
 #include "core/budget.h"
 #include "core/progress.h"
 #include "core/random.h"
@@ -29,9 +34,13 @@
 namespace bitpact {
 namespace {
 
+constexpr int kRandomWindow = 256;
+
 struct Options {
   std::string model;
   std::string text;
+  std::string random_model;
+  RandomModelShape shape;
   std::string granularity = "matrix";
   std::string value = "nll";
   std::string memory = "2GiB";
@@ -182,16 +191,42 @@ class Bench {
   std::unique_ptr<Quantizer> quantizer_ = *MakeQuantizer("quanto");
 };
 
-Expected<void> RunBench(const Options& options) {
-  const Expected<Model> model = Model::Load(options.model);
-  if (!model) return tl::unexpected(model.error());
+Expected<TokenSet> ReadText(const Options& options, const Model& model) {
   const Expected<Tokenizer> tokenizer = Tokenizer::Load(options.model);
   if (!tokenizer) return tl::unexpected(tokenizer.error());
   TokenSetOptions how;
   how.max_predicted = options.tokens;
   how.window = options.window;
+  return ReadTokenSet(options.text, *tokenizer, model.config().context, how);
+}
+
+TokenSet MakeRandomText(const Options& options) {
+  const int window = options.window > 0 ? options.window : kRandomWindow;
+  RandomStream random(1, "bench/game/text");
+  TokenSet set;
+  while (set.predicted < options.tokens) {
+    TokenWindow made;
+    for (int t = 0; t <= window; ++t) {
+      made.tokens.push_back(
+          static_cast<int>(random.UniformInt(options.shape.vocab)));
+    }
+    set.predicted += made.predicted();
+    set.windows.push_back(std::move(made));
+  }
+  return set;
+}
+
+Expected<void> RunBench(const Options& options) {
+  const bool is_random = !options.random_model.empty();
+  if (is_random) {
+    const auto written = WriteRandomModel(options.shape, options.random_model);
+    if (!written) return written;
+  }
+  const Expected<Model> model =
+      Model::Load(is_random ? options.random_model : options.model);
+  if (!model) return tl::unexpected(model.error());
   const Expected<TokenSet> tokens =
-      ReadTokenSet(options.text, *tokenizer, model->config().context, how);
+      is_random ? MakeRandomText(options) : ReadText(options, *model);
   if (!tokens) return tl::unexpected(tokens.error());
   const Expected<LossKind> loss = ParseLossKind(options.value);
   if (!loss) return tl::unexpected(loss.error());
@@ -210,8 +245,10 @@ Expected<void> RunBench(const Options& options) {
 int Main(int argc, char** argv) {
   Options options;
   CLI::App app("What an evaluation of the game costs", "game_bench");
-  app.add_option("model", options.model, "Hugging Face folder")->required();
-  app.add_option("--text", options.text, "Calibration text")->required();
+  app.add_option("model", options.model, "Hugging Face folder");
+  app.add_option("--text", options.text, "Calibration text");
+  app.add_option("--random-model", options.random_model, "Instead of both");
+  AddShapeFlags(app, options.shape);
   app.add_option("--granularity", options.granularity, "block or matrix")
       ->capture_default_str();
   app.add_option("--value", options.value, "nll or kl")->capture_default_str();

@@ -31,13 +31,11 @@
 #include <vector>
 
 #include "CLI/CLI.hpp"
-#include "core/atomic_file.h"
-#include "core/json_file.h"
+#include "bench/model/random_model.h"
 #include "core/progress.h"
 #include "core/random.h"
 #include "core/threads.h"
 #include "models/quantized_model.h"
-#include "models/safetensors.h"
 #include "models/transformer.h"
 #include "quant/quantizer.h"
 
@@ -47,11 +45,7 @@ namespace {
 namespace fs = std::filesystem;
 
 struct Options {
-  int hidden = 768;
-  int layers = 12;
-  int heads = 12;
-  int ffn = 2048;
-  int vocab = 32000;
+  RandomModelShape shape;
   int tokens = 512;
   int repetitions = 5;
   std::vector<int> bits = {2, 3, 4, 8};
@@ -70,68 +64,6 @@ double Median(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];
 }
-
-// Writes the model, a matrix in memory at a time. The numbers do not matter to
-// the speed; they are small enough that activations stay finite.
-class RandomModel {
- public:
-  explicit RandomModel(const Options& options) : options_(options) {}
-
-  Expected<void> Write(const fs::path& folder) {
-    std::error_code ignored;
-    fs::create_directories(folder, ignored);
-    const Json config = {{"architectures", {"LlamaForCausalLM"}},
-                         {"model_type", "llama"},
-                         {"hidden_size", options_.hidden},
-                         {"intermediate_size", options_.ffn},
-                         {"num_hidden_layers", options_.layers},
-                         {"num_attention_heads", options_.heads},
-                         {"vocab_size", options_.vocab},
-                         {"max_position_embeddings", 2048},
-                         {"hidden_act", "silu"},
-                         {"tie_word_embeddings", false}};
-    const auto written =
-        WriteFileAtomically(folder / "config.json", config.dump(1));
-    if (!written) return written;
-    const std::int64_t hidden = options_.hidden;
-    Add("model.embed_tokens.weight", {options_.vocab, hidden});
-    Add("lm_head.weight", {options_.vocab, hidden});
-    Add("model.norm.weight", {hidden});
-    for (int layer = 0; layer < options_.layers; ++layer) {
-      const std::string at = "model.layers." + std::to_string(layer) + ".";
-      Add(at + "input_layernorm.weight", {hidden});
-      Add(at + "post_attention_layernorm.weight", {hidden});
-      for (const char* name : {"q", "k", "v", "o"}) {
-        Add(at + "self_attn." + name + "_proj.weight", {hidden, hidden});
-      }
-      Add(at + "mlp.gate_proj.weight", {options_.ffn, hidden});
-      Add(at + "mlp.up_proj.weight", {options_.ffn, hidden});
-      Add(at + "mlp.down_proj.weight", {hidden, options_.ffn});
-    }
-    return WriteSafetensors(folder / "model.safetensors", tensors_, {});
-  }
-
- private:
-  void Add(const std::string& name, const std::vector<std::int64_t>& shape) {
-    std::int64_t count = 1;
-    for (const std::int64_t size : shape) count *= size;
-    tensors_.push_back(
-        {{name, TensorType::kF32, shape, {}}, [this, count] {
-           values_.resize(static_cast<std::size_t>(count));
-           for (float& value : values_) {
-             state_ = state_ * 6364136223846793005U + 1442695040888963407U;
-             value =
-                 (static_cast<float>(state_ >> 40U) * 0x1p-24F - 0.5F) * 0.1F;
-           }
-           return std::as_bytes(std::span<const float>(values_));
-         }});
-  }
-
-  const Options& options_;
-  std::vector<MadeTensor> tensors_;
-  std::vector<float> values_;
-  std::uint64_t state_ = 1;
-};
 
 struct Row {
   std::string name;
@@ -155,15 +87,17 @@ class Bench {
     }
     RandomStream stream(1, "bench/model");
     for (int t = 0; t < options.tokens; ++t) {
-      tokens_.push_back(static_cast<int>(stream.UniformInt(options.vocab)));
+      tokens_.push_back(
+          static_cast<int>(stream.UniformInt(options.shape.vocab)));
     }
-    hidden_.resize(tokens_.size() * static_cast<std::size_t>(options.hidden));
-    logits_.resize(static_cast<std::size_t>(options.vocab));
+    hidden_.resize(tokens_.size() *
+                   static_cast<std::size_t>(options.shape.hidden));
+    logits_.resize(static_cast<std::size_t>(options.shape.vocab));
     nll_.resize(tokens_.size() - 1);
   }
 
   void Measure(Row& row) {
-    const auto width = static_cast<std::size_t>(options_.hidden);
+    const auto width = static_cast<std::size_t>(options_.shape.hidden);
     const std::span<float> hidden(hidden_);
     Transformer& transformer = transformers_.at(row.products);
     const double start = CpuSeconds();
@@ -187,7 +121,7 @@ class Bench {
 
   void Print(const std::vector<Row>& rows) const {
     double weights = 0.0;
-    for (int layer = 0; layer < options_.layers; ++layer) {
+    for (int layer = 0; layer < options_.shape.layers; ++layer) {
       for (int kind = 0; kind < kLinearsPerBlock; ++kind) {
         const UnitMatrix matrix =
             model_.linear_matrix(layer, static_cast<LinearKind>(kind));
@@ -234,7 +168,8 @@ Expected<void> Run(const Options& options) {
   Progress::SetEnabled(false);
   SetThreadCount(1);
   const fs::path folder = options.folder;
-  if (const auto made = RandomModel(options).Write(folder); !made) return made;
+  if (const auto made = WriteRandomModel(options.shape, folder); !made)
+    return made;
   const Expected<Model> model = Model::Load(folder);
   if (!model) return tl::unexpected(model.error());
   const auto quantizer = MakeQuantizer("quanto");
@@ -282,11 +217,7 @@ int main(int argc, char** argv) {
   CLI::App app("Tokens a second of a whole model, dense and packed");
   app.add_option("--folder", options.folder, "Where to write the random model")
       ->required();
-  app.add_option("--hidden", options.hidden)->capture_default_str();
-  app.add_option("--layers", options.layers)->capture_default_str();
-  app.add_option("--heads", options.heads)->capture_default_str();
-  app.add_option("--ffn", options.ffn)->capture_default_str();
-  app.add_option("--vocab", options.vocab)->capture_default_str();
+  AddShapeFlags(app, options.shape);
   app.add_option("--tokens", options.tokens)->capture_default_str();
   app.add_option("--repetitions", options.repetitions)->capture_default_str();
   app.add_option("--bits", options.bits)->delimiter(',');
