@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/learned_flags.h"
 
+#include <map>
+#include <string>
+
 namespace bitpact {
 
 void AddLearnedFlags(CLI::App& app, ReconstructionOptions& options) {
@@ -13,6 +16,20 @@ void AddLearnedFlags(CLI::App& app, ReconstructionOptions& options) {
   app.add_option("--rounding-rate",
                  options.learning.rounding.learning_rate,
                  "hybrid: learning rate of rounding, in the wide rows")
+      ->capture_default_str();
+  const std::map<std::string, RoundedRows> rows = {{"wide", RoundedRows::kHigh},
+                                                   {"all", RoundedRows::kAll}};
+  app.add_option(
+         "--learned-rounding",
+         options.learning.rounded,
+         "hybrid: rows whose rounding is learned: wide (the paper's) or "
+         "all; the others' ranges are learned first")
+      ->transform(CLI::CheckedTransformer(rows))
+      ->default_str("wide");
+  app.add_option("--clipping-share",
+                 options.learning.clipping_share,
+                 "hybrid, rounding of all rows learned: share of the steps "
+                 "that learn ranges, before")
       ->capture_default_str();
   app.add_option("--clipping-rate",
                  options.learning.clipping.learning_rate,

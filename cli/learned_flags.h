@@ -10,7 +10,8 @@
 namespace bitpact {
 
 // --iterations --batch --rounding-rate --clipping-rate --rounding-penalty
-// --warm-up --judge-share. Values are checked by Validate of the options.
+// --warm-up --learned-rounding --clipping-share --judge-share. Values are
+// checked by Validate of the options.
 void AddLearnedFlags(CLI::App& app, ReconstructionOptions& options);
 
 }  // namespace bitpact

@@ -417,6 +417,8 @@ void AddQuantizeCommand(CLI::App& program, CommandOutcome& outcome) {
           "--clipping-rate",
           "--rounding-penalty",
           "--warm-up",
+          "--learned-rounding",
+          "--clipping-share",
           "--judge-share"});
     note(flags->text_flags, {"--text", "--calibration-tokens"});
     outcome.status = Quantize(*flags);

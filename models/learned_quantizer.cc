@@ -263,6 +263,9 @@ std::string OptionsText(const ReconstructionOptions& options,
   add("first-exponent", rounding.first_exponent);
   add("last-exponent", rounding.last_exponent);
   add("clipping-rate", options.learning.clipping.learning_rate);
+  if (options.learning.rounded == RoundedRows::kAll) {
+    add("clipping-share", options.learning.clipping_share);
+  }
   return text;
 }
 

@@ -72,6 +72,10 @@ class LearnedClipping {
   // Back to parameters of before; Adam's memory stays.
   void Restore(std::span<const float> parameters);
 
+  // The original weights, and the grids of the present ranges, a group each.
+  [[nodiscard]] MatrixView original() const { return {weights_, rows_, cols_}; }
+  [[nodiscard]] std::span<const GroupGrid> grids() const { return grids_; }
+
   [[nodiscard]] PackedMatrix Pack() const;
 
  private:

@@ -36,6 +36,7 @@ std::string Text(double value) {
 
 Expected<void> Validate(const LearningOptions& options) {
   constexpr double kMost = 1e6;
+  constexpr double kMostShare = 0.999;
   const LearnedRoundingOptions& rounding = options.rounding;
   const std::array rules = {
       Rule{"rounding rate", rounding.learning_rate, 0.0, kMost, true},
@@ -43,6 +44,7 @@ Expected<void> Validate(const LearningOptions& options) {
       Rule{"rounding L2", rounding.l2, 0.0, kMost, false},
       Rule{"rounding penalty", rounding.penalty, 0.0, kMost, false},
       Rule{"warm-up", rounding.warm_up, 0.0, 1.0, false},
+      Rule{"clipping share", options.clipping_share, 0.0, kMostShare, true},
       Rule{"first exponent", rounding.first_exponent, 0.0, kMost, true},
       Rule{"last exponent", rounding.last_exponent, 0.0, kMost, true}};
   for (const Rule& rule : rules) {
@@ -65,6 +67,7 @@ Expected<LearnedMatrix> LearnedMatrix::Create(
   const auto parts = SplitRows(weight, format, row_scores);
   if (!parts) return tl::unexpected(parts.error());
   LearnedMatrix made;
+  made.options_ = options;
   made.format_ = format;
   made.rows_ = weight.rows;
   made.cols_ = weight.cols;
@@ -98,7 +101,11 @@ void LearnedMatrix::SoftWeights(std::span<float> out) const {
   if (high_) high_->SoftWeights(part);
   ScatterRows(high_ ? part : halves_, high_rows_, cols_, out);
   part.resize(low_rows_.size() * Size(cols_));
-  if (low_) low_->Weights(part);
+  if (low_rounding_) {
+    low_rounding_->SoftWeights(part);
+  } else if (low_) {
+    low_->Weights(part);
+  }
   ScatterRows(part, low_rows_, cols_, out);
 }
 
@@ -108,14 +115,44 @@ void LearnedMatrix::HardWeights(std::span<float> out) const {
   if (high_) high_->HardWeights(part);
   ScatterRows(high_ ? part : halves_, high_rows_, cols_, out);
   part.resize(low_rows_.size() * Size(cols_));
-  if (low_) low_->Weights(part);
+  if (low_rounding_) {
+    low_rounding_->HardWeights(part);
+  } else if (low_) {
+    low_->Weights(part);
+  }
   ScatterRows(part, low_rows_, cols_, out);
+}
+
+std::int64_t LearnedMatrix::rounded_weights() const {
+  std::int64_t rows = high_ ? high_->rows() : 0;
+  if (low_ && options_.rounded == RoundedRows::kAll) rows += low_->rows();
+  return rows * cols_;
+}
+
+void LearnedMatrix::BeginLowRounding() {
+  auto made = LearnedRounding::CreateOn(
+      low_->grids(), low_->original(), LowFormat(format_), options_.rounding);
+  BITPACT_CHECK(made.has_value(), "learned ranges are storable");
+  low_rounding_ = std::move(*made);
 }
 
 void LearnedMatrix::Step(std::span<const float> slopes, double progress) {
   const MatrixView view{slopes, rows_, cols_};
   if (high_) high_->Step(GatherRows(view, high_rows_), progress);
-  if (low_) low_->Step(GatherRows(view, low_rows_));
+  if (!low_) return;
+  const double begin = options_.clipping_share;
+  if (options_.rounded == RoundedRows::kHigh || progress < begin) {
+    low_->Step(GatherRows(view, low_rows_));
+    return;
+  }
+  // The slopes are of the weights that SoftWeights last showed: the first step
+  // behind the ranges' last only begins.
+  if (!low_rounding_) {
+    BeginLowRounding();
+    return;
+  }
+  low_rounding_->Step(GatherRows(view, low_rows_),
+                      (progress - begin) / (1.0 - begin));
 }
 
 LearnedMatrix::State LearnedMatrix::Save() const {
@@ -127,18 +164,28 @@ LearnedMatrix::State LearnedMatrix::Save() const {
   if (low_) {
     state.clipping.assign(low_->parameters().begin(), low_->parameters().end());
   }
+  if (low_rounding_) {
+    state.low_rounding.assign(low_rounding_->parameters().begin(),
+                              low_rounding_->parameters().end());
+  }
   return state;
 }
 
 void LearnedMatrix::Restore(const State& state) {
   if (high_) high_->Restore(state.rounding);
   if (low_) low_->Restore(state.clipping);
+  low_rounding_.reset();
+  if (state.low_rounding.empty()) return;
+  BeginLowRounding();
+  low_rounding_->Restore(state.low_rounding);
 }
 
 PackedMatrix LearnedMatrix::Pack() const {
-  if (!format_.row_mix()) return low_->Pack();
+  const PackedMatrix low = low_rounding_ ? low_rounding_->Pack()
+                           : low_        ? low_->Pack()
+                                         : PackedMatrix();
+  if (!format_.row_mix()) return low;
   const PackedMatrix high = high_ ? high_->Pack() : PackedMatrix();
-  const PackedMatrix low = low_ ? low_->Pack() : PackedMatrix();
   return PackRows(format_,
                   rows_,
                   cols_,

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "core/check.h"
 
@@ -31,6 +32,25 @@ float StartOf(float share) {
   return -std::log(kStretch / (share + kMargin) - 1.0F);
 }
 
+std::vector<GroupGrid> NearestGrids(const MatrixView& weight,
+                                    const BitFormat& format) {
+  std::vector<GroupGrid> grids;
+  const auto cols = static_cast<std::size_t>(weight.cols);
+  const std::size_t width = GroupsPerRow(format, weight.cols) == 1
+                                ? cols
+                                : static_cast<std::size_t>(format.group_size);
+  for (std::size_t row = 0; row < static_cast<std::size_t>(weight.rows);
+       ++row) {
+    for (std::size_t in_row = 0; in_row < cols; in_row += width) {
+      grids.push_back(
+          FitGroupGrid(format,
+                       weight.data.subspan(row * cols + in_row,
+                                           std::min(width, cols - in_row))));
+    }
+  }
+  return grids;
+}
+
 }  // namespace
 
 Expected<LearnedRounding> LearnedRounding::Create(
@@ -40,7 +60,21 @@ Expected<LearnedRounding> LearnedRounding::Create(
   if (const auto valid = ValidateQuantizerInput(weight, format); !valid) {
     return tl::unexpected(valid.error());
   }
-  LearnedRounding made(weight, format, options);
+  return CreateOn(NearestGrids(weight, format), weight, format, options);
+}
+
+Expected<LearnedRounding> LearnedRounding::CreateOn(
+    std::span<const GroupGrid> grids,
+    const MatrixView& weight,
+    const BitFormat& format,
+    const LearnedRoundingOptions& options) {
+  if (const auto valid = ValidateQuantizerInput(weight, format); !valid) {
+    return tl::unexpected(valid.error());
+  }
+  LearnedRounding made({grids.begin(), grids.end()}, weight, format, options);
+  BITPACT_CHECK(
+      std::ssize(grids) == made.rows_ * GroupsPerRow(format, weight.cols),
+      "a grid for each group");
   for (std::size_t g = 0; g < made.grids_.size(); ++g) {
     if (IsStorable(made.grids_[g])) continue;
     return tl::unexpected(
@@ -67,7 +101,8 @@ Expected<LearnedRounding> LearnedRounding::Create(
   return made;
 }
 
-LearnedRounding::LearnedRounding(const MatrixView& weight,
+LearnedRounding::LearnedRounding(std::vector<GroupGrid> grids,
+                                 const MatrixView& weight,
                                  const BitFormat& format,
                                  const LearnedRoundingOptions& options)
     : format_(format),
@@ -78,20 +113,11 @@ LearnedRounding::LearnedRounding(const MatrixView& weight,
       group_width_(static_cast<std::size_t>(
           groups_per_row_ == 1 ? weight.cols : format.group_size)),
       options_(options),
+      grids_(std::move(grids)),
       floors_(weight.data.size()),
       learned_(weight.data.size()),
       adam_(weight.data.size(),
-            {.learning_rate = options.learning_rate, .l2 = options.l2}) {
-  const auto cols = static_cast<std::size_t>(cols_);
-  for (std::size_t row = 0; row < static_cast<std::size_t>(rows_); ++row) {
-    for (std::size_t in_row = 0; in_row < cols; in_row += group_width_) {
-      grids_.push_back(FitGroupGrid(
-          format,
-          weight.data.subspan(row * cols + in_row,
-                              std::min(group_width_, cols - in_row))));
-    }
-  }
-}
+            {.learning_rate = options.learning_rate, .l2 = options.l2}) {}
 
 int LearnedRounding::HardCode(std::size_t index) const {
   const int up = Share(learned_[index]) >= 0.5F ? 1 : 0;

@@ -11,8 +11,9 @@
 //   V  = clip(1.2 sigmoid(nu) - 0.1, 0, 1)
 //   penalty = weight * sum of 1 - |2 V - 1|^gamma
 //
-// with the grids of rounding to nearest (quant/group_grid.h). nu starts where
-// w~ is the weight itself. The penalty is left out during the warm-up; then
+// with the grids of rounding to nearest (quant/group_grid.h), or other ones
+// that are given. nu starts where w~ is the weight itself, or the grid's end if
+// the weight is beyond it. The penalty is left out during the warm-up; then
 // gamma falls linearly, and pushes V to 0 or 1. In the end V >= 1/2 rounds up.
 //
 // HIPR prints gamma from 20 to 2, Adam with rate 1e-3 and L2 1e-5; weight, V's
@@ -50,6 +51,12 @@ class LearnedRounding {
       const MatrixView& weight,
       const BitFormat& format,
       const LearnedRoundingOptions& options = {});
+  // The same on grids of one's own, one a group, all of stored types.
+  static Expected<LearnedRounding> CreateOn(
+      std::span<const GroupGrid> grids,
+      const MatrixView& weight,
+      const BitFormat& format,
+      const LearnedRoundingOptions& options = {});
 
   [[nodiscard]] std::int64_t rows() const { return rows_; }
 
@@ -74,7 +81,8 @@ class LearnedRounding {
   [[nodiscard]] PackedMatrix Pack() const;
 
  private:
-  LearnedRounding(const MatrixView& weight,
+  LearnedRounding(std::vector<GroupGrid> grids,
+                  const MatrixView& weight,
                   const BitFormat& format,
                   const LearnedRoundingOptions& options);
   [[nodiscard]] const GroupGrid& GridOf(std::size_t index) const {

@@ -354,6 +354,54 @@ TEST_P(LearnedMatrixOf, StartsAsARowMixOfRoundingAndPacksWhatItShows) {
   EXPECT_EQ(DequantizedReference(made->Pack()), DequantizedReference(*rounded));
 }
 
+TEST_P(LearnedMatrixOf, GoesOnByRoundingTheOtherRowsOnTheRangesLearned) {
+  LearningOptions options;
+  options.rounded = RoundedRows::kAll;
+  options.clipping_share = 0.25;
+  options.rounding = {.learning_rate = 0.1, .warm_up = 0.0};
+  options.clipping.learning_rate = 0.1;
+  auto made = LearnedMatrix::Create(View(weights_), format(), scores_, options);
+  ASSERT_TRUE(made) << made.error().message;
+  const std::vector<float> slopes = NormalFloats(kRows * kCols, "slopes");
+  for (int i = 0; i < 25; ++i) made->Step(slopes, i / 100.0);
+  std::vector<float> clipped(weights_.size());
+  made->HardWeights(clipped);
+  const LearnedMatrix::State ranges = made->Save();
+  EXPECT_TRUE(ranges.low_rounding.empty());
+
+  // What begins is what was there; then low rows move on their learned grids.
+  made->Step(slopes, 0.25);
+  const std::vector<std::int32_t> low =
+      SplitRows(View(weights_), format(), scores_)->low_rows;
+  std::vector<float> hard(weights_.size());
+  made->HardWeights(hard);
+  const auto low_rows = [&](const std::vector<float>& all) {
+    return GatherRows(View(all), low);
+  };
+  EXPECT_THAT(low_rows(hard),
+              testing::Pointwise(testing::FloatNear(1e-6F), low_rows(clipped)));
+  for (int i = 26; i < 100; ++i) made->Step(slopes, i / 100.0);
+  made->HardWeights(hard);
+  std::vector<float> soft(weights_.size());
+  made->SoftWeights(soft);
+  EXPECT_NE(low_rows(hard), low_rows(clipped));
+  EXPECT_EQ(DequantizedReference(made->Pack()), hard);
+  EXPECT_EQ(made->rounded_weights(),
+            GetParam() == kFloat16Bits ? 3 * kCols : kRows * kCols);
+  // Slopes are followed: the loss that they are of fell.
+  EXPECT_LT(Dot(low_rows(slopes), low_rows(hard)),
+            Dot(low_rows(slopes), low_rows(clipped)));
+
+  const LearnedMatrix::State all = made->Save();
+  made->Restore(ranges);
+  std::vector<float> restored(weights_.size());
+  made->HardWeights(restored);
+  EXPECT_EQ(restored, clipped);
+  made->Restore(all);
+  made->HardWeights(restored);
+  EXPECT_EQ(restored, hard);
+}
+
 INSTANTIATE_TEST_SUITE_P(HighBits,
                          LearnedMatrixOf,
                          testing::Values(3, 4, kFloat16Bits));
@@ -379,6 +427,10 @@ TEST(LearningOptions, AreCheckedByName) {
   options.rounding.warm_up = 1.5;
   EXPECT_EQ(Validate(options).error().message,
             "warm-up = 1.5 violates 0 <= warm-up <= 1");
+  options = {};
+  options.clipping_share = 1.0;
+  EXPECT_EQ(Validate(options).error().message,
+            "clipping share = 1 violates 0 < clipping share <= 0.999");
   options = {};
   options.clipping.learning_rate = 0.0;
   EXPECT_EQ(Validate(options).error().message,
