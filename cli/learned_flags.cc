@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "cli/learned_flags.h"
 
-#include <map>
 #include <string>
 
 namespace bitpact {
@@ -17,14 +16,15 @@ void AddLearnedFlags(CLI::App& app, ReconstructionOptions& options) {
                  options.learning.rounding.learning_rate,
                  "hybrid: learning rate of rounding, in the wide rows")
       ->capture_default_str();
-  const std::map<std::string, RoundedRows> rows = {{"wide", RoundedRows::kHigh},
-                                                   {"all", RoundedRows::kAll}};
-  app.add_option(
+  app.add_option_function<std::string>(
          "--learned-rounding",
-         options.learning.rounded,
+         [&options](const std::string& rows) {
+           options.learning.rounded =
+               rows == "all" ? RoundedRows::kAll : RoundedRows::kHigh;
+         },
          "hybrid: rows whose rounding is learned: wide (the paper's) or "
          "all; the others' ranges are learned first")
-      ->transform(CLI::CheckedTransformer(rows))
+      ->check(CLI::IsMember({"wide", "all"}))
       ->default_str("wide");
   app.add_option("--clipping-share",
                  options.learning.clipping_share,

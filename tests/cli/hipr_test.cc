@@ -137,7 +137,35 @@ TEST_F(HiprCommand, LearnsTheRoundingOfThePlan) {
   EXPECT_THAT(result.output, HasSubstr("held-out loss"));
 }
 
+TEST_F(HiprCommand, LearnsTheRoundingOfAllRowsWhenAsked) {
+  Words words = {"--budget",
+                 "4.2bpw",
+                 "--high-bits",
+                 "4",
+                 "--hybrid",
+                 "--iterations",
+                 "40",
+                 "--batch",
+                 "2",
+                 "--rounding-rate",
+                 "0.02"};
+  ASSERT_EQ(Run(words).status, 0);
+  const Json wide = Report()["learned"];
+  words.insert(words.end(), {"--learned-rounding", "all"});
+  const ProgramResult result = Run(words);
+  ASSERT_EQ(result.status, 0) << result.errors;
+  const Json all = Report()["learned"];
+  ASSERT_EQ(all.size(), wide.size());
+  EXPECT_EQ(all[0]["start_loss"], wide[0]["start_loss"]);
+  // Which of both wins is a matter of the model, here random numbers.
+  EXPECT_NE(all[0]["loss"], wide[0]["loss"]);
+  EXPECT_LT(all[0]["loss"].get<double>(), all[0]["start_loss"].get<double>());
+}
+
 TEST_F(HiprCommand, BadInputNamesTheFlag) {
+  ExpectRefusal({"--budget", "4bpw", "--hybrid", "--clipping-share", "1"},
+                2,
+                "clipping share = 1");
   ExpectRefusal({"--budget", "4bpw", "--ratios", "0.5,0.2"}, 2, "--ratios");
   ExpectRefusal({"--budget", "4bpw", "--ratios", "0,1.5"}, 2, "--ratios");
   ExpectRefusal({"--budget", "4bpw", "--ratios", "0.1,0.2"}, 2, "--ratios");
