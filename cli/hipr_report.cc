@@ -138,6 +138,8 @@ Json ReportJson(const HiprReport& report) {
             {"convexifying_shift", report.continuous_shift}}},
           {"rows", rows},
           {"units", units},
+          {"row_ranking", report.row_ranking},
+          {"learning", report.learning},
           {"learned", learned}};
 }
 

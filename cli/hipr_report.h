@@ -36,7 +36,9 @@ struct HiprReport {
   double continuous_objective = 0.0;
   double continuous_bound = 0.0;
   double continuous_shift = 0.0;
+  std::string row_ranking;
   std::vector<ReconstructionOutcome> learned;  // empty without the hybrid
+  std::string learning;  // the options that were used; empty without the hybrid
 };
 
 // "ratio  q k v o gate up down" with the share of wide rows, a line a block.

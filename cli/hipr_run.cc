@@ -225,6 +225,8 @@ class HiprRun {
           add(HiprAllocations().at(name), plans_.at(name));
       if (!added) return added;
     }
+    report_.row_ranking =
+        RowRankingName(flags_.measure.quantizer_options.row_ranking);
     report_.plan = plans_.at(flags_.allocation);
     report_.allocation = HiprAllocations().at(flags_.allocation);
     const Expected<void> added = add(report_.allocation, report_.plan);
@@ -268,6 +270,8 @@ class HiprRun {
       std::cerr << "bitpact: note: " << note << '\n';
     }
     report_.learned = std::move(learned->outcomes);
+    report_.learning = OptionsText(
+        flags_.learning, flags_.measure.quantizer_options.row_ranking);
     quantized_ = QuantizedModel::FromMatrices(
         model_, report_.plan, std::move(learned->matrices.packed));
     return {};

@@ -155,6 +155,8 @@ TEST_F(HiprCommand, LearnsTheRoundingOfAllRowsWhenAsked) {
   const ProgramResult result = Run(words);
   ASSERT_EQ(result.status, 0) << result.errors;
   const Json all = Report()["learned"];
+  EXPECT_THAT(Report()["learning"].get<std::string>(),
+              HasSubstr("clipping-share=0.5"));
   ASSERT_EQ(all.size(), wide.size());
   EXPECT_EQ(all[0]["start_loss"], wide[0]["start_loss"]);
   // Which of both wins is a matter of the model, here random numbers.
