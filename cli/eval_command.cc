@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/flags.h"
@@ -27,6 +28,7 @@ struct EvalFlags {
   std::optional<fs::path> eval;
   std::optional<fs::path> reference;
   std::optional<fs::path> json;
+  std::optional<fs::path> against;
   std::int64_t eval_tokens = 0;
   CommonFlags common;
   TextFlags tokens;
@@ -80,14 +82,17 @@ bool SameOutsideBlocks(const Model& a, const Model& b) {
   return equal;
 }
 
+constexpr const char* kEvaluationFormat = "bitpact.evaluation";
+constexpr int kEvaluationVersion = 1;
+
 Expected<void> WriteEvaluation(const fs::path& file,
                                const std::string& model,
                                const TokenSet& tokens,
                                const LossReport& loss) {
   return WriteJsonFile(
       file,
-      {.format = "bitpact.evaluation",
-       .version = 1,
+      {.format = kEvaluationFormat,
+       .version = kEvaluationVersion,
        .tool_version = {},
        .seed = {},
        .inputs = {{"model", model}, {"tokens", tokens.fingerprint}}},
@@ -99,7 +104,42 @@ Expected<void> WriteEvaluation(const fs::path& file,
        {"perplexity", loss.perplexity.mean},
        {"perplexity_standard_error", loss.perplexity.standard_error},
        {"kl_nats", loss.kl.mean},
-       {"kl_standard_error", loss.kl.standard_error}});
+       {"kl_standard_error", loss.kl.standard_error},
+       {"window_nll_nats", loss.window_nll}});
+}
+
+// Sums of each window, of another evaluation of the same text.
+Expected<std::vector<double>> ReadWindowLosses(const fs::path& file,
+                                               const TokenSet& tokens) {
+  const auto other =
+      JsonFile::Read(file, kEvaluationFormat, kEvaluationVersion);
+  if (!other) return tl::unexpected(other.error());
+  const auto text = other->header().inputs.find("tokens");
+  if (text == other->header().inputs.end() ||
+      text->second != tokens.fingerprint) {
+    return InvalidArgument("--against " + file.string() +
+                           ": inputs.tokens: made from another text, or from "
+                           "windows cut otherwise");
+  }
+  auto sums = other->root().Numbers("window_nll_nats");
+  if (sums && sums->size() != tokens.windows.size()) {
+    return InvalidArgument(
+        file.string() + ": window_nll_nats: " + std::to_string(sums->size()) +
+        " windows where the text has " + std::to_string(tokens.windows.size()));
+  }
+  return sums;
+}
+
+RatioEstimate LossOver(std::span<const double> other,
+                       const TokenSet& tokens,
+                       const LossReport& loss) {
+  std::vector<double> difference = loss.window_nll;
+  std::vector<double> counts;
+  for (std::size_t w = 0; w < difference.size(); ++w) {
+    difference[w] -= other[w];
+    counts.push_back(static_cast<double>(tokens.windows[w].predicted()));
+  }
+  return EstimateRatio(difference, counts);
 }
 
 Expected<Exit> Evaluate(const EvalFlags& flags) {
@@ -125,6 +165,12 @@ Expected<Exit> Evaluate(const EvalFlags& flags) {
       ReadTokenSet(*text, *tokenizer, model.config().context, *options);
   if (!tokens) return tl::unexpected(tokens.error());
 
+  std::vector<double> others;
+  if (flags.against) {
+    auto read = ReadWindowLosses(*flags.against, *tokens);
+    if (!read) return tl::unexpected(read.error());
+    others = std::move(*read);
+  }
   std::optional<Model> reference;
   WeightSet reference_weights;
   if (flags.reference) {
@@ -151,6 +197,11 @@ Expected<Exit> Evaluate(const EvalFlags& flags) {
     std::cout << ", KL to reference " << FormatEstimate(loss.kl, 5);
   }
   std::cout << "\n";
+  if (flags.against) {
+    std::cout << "nll over " << flags.against->string() << ": "
+              << FormatEstimate(LossOver(others, *tokens, loss), 5)
+              << " nats/token, paired by window\n";
+  }
   if (flags.json) {
     done = WriteEvaluation(*flags.json, model.fingerprint(), *tokens, loss);
     if (!done) return tl::unexpected(done.error());
@@ -180,6 +231,10 @@ void AddEvalCommand(CLI::App& program, CommandOutcome& outcome) {
           "--eval-tokens", flags->eval_tokens, "Predicted tokens; 0: all")
       ->capture_default_str();
   command->add_option("--json", flags->json, "Also write the figures here");
+  command->add_option("--against",
+                      flags->against,
+                      "What --json wrote for another model and the same text: "
+                      "prints the difference, paired by window");
   AddTextFlags(*command, flags->tokens);
   AddCommonFlags(*command, flags->common);
   command->callback([flags, &outcome] { outcome.status = Evaluate(*flags); });

@@ -2,7 +2,10 @@
 // The program from end to end, on a random model.
 
 #include <algorithm>
+#include <array>
+#include <cstdio>
 #include <string>
+#include <vector>
 
 #include "core/json_file.h"
 #include "gmock/gmock.h"
@@ -77,6 +80,48 @@ TEST(Run, TheSavedModelHasTheReportedPerplexity) {
   const Json again = ReadJson(json);
   EXPECT_EQ(again["nll_nats"], report["rows"].back()["nll_nats"]);
   EXPECT_EQ(again["kl_nats"], report["rows"].back()["kl_nats"]);
+}
+
+TEST(Run, EvaluationsOfTheSameTextAreCompared) {
+  const ProgramFixture fixture;
+  const std::string model = fixture.model.folder().string();
+  const auto packed = fixture.output() / "packed";
+  ASSERT_EQ(
+      RunProgram({"quantize", model, "--bits", "2", "-o", packed.string()})
+          .status,
+      0);
+  const auto file = fixture.output() / "eval.json";
+  const auto evaluate = [&](const std::string& folder,
+                            const char* tokens,
+                            std::vector<std::string> more) {
+    std::vector<std::string> words = {"eval",
+                                      folder,
+                                      "--eval",
+                                      fixture.eval().string(),
+                                      "--eval-tokens",
+                                      tokens};
+    words.insert(words.end(), more.begin(), more.end());
+    return RunProgram(words);
+  };
+  ASSERT_EQ(evaluate(model, "150", {"--json", file.string()}).status, 0);
+  const auto packed_file = fixture.output() / "packed.json";
+  const ProgramResult result =
+      evaluate(packed.string(),
+               "150",
+               {"--against", file.string(), "--json", packed_file.string()});
+  ASSERT_EQ(result.status, 0) << result.errors;
+  const double over = ReadJson(packed_file)["nll_nats"].get<double>() -
+                      ReadJson(file)["nll_nats"].get<double>();
+  ASSERT_NE(over, 0.0);
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), ": %.5f +- ", over);
+  EXPECT_THAT(result.output, HasSubstr(text.data()));
+  EXPECT_THAT(result.output, HasSubstr("paired by window"));
+
+  const ProgramResult other =
+      evaluate(packed.string(), "60", {"--against", file.string()});
+  EXPECT_EQ(other.status, 2);
+  EXPECT_THAT(other.errors, HasSubstr("inputs.tokens"));
 }
 
 TEST(Run, StepsThroughFilesGiveTheSamePlan) {
