@@ -12,6 +12,7 @@
 #include "cli/commands.h"
 #include "cli/flags.h"
 #include "cli/pipeline.h"
+#include "cli/report.h"
 #include "cli/text_table.h"
 #include "core/json_file.h"
 #include "models/gptq_checkpoint.h"
@@ -130,18 +131,6 @@ Expected<std::vector<double>> ReadWindowLosses(const fs::path& file,
   return sums;
 }
 
-RatioEstimate LossOver(std::span<const double> other,
-                       const TokenSet& tokens,
-                       const LossReport& loss) {
-  std::vector<double> difference = loss.window_nll;
-  std::vector<double> counts;
-  for (std::size_t w = 0; w < difference.size(); ++w) {
-    difference[w] -= other[w];
-    counts.push_back(static_cast<double>(tokens.windows[w].predicted()));
-  }
-  return EstimateRatio(difference, counts);
-}
-
 Expected<Exit> Evaluate(const EvalFlags& flags) {
   Expected<void> done = ApplyCommonFlags(flags.common);
   if (!done) return tl::unexpected(done.error());
@@ -198,8 +187,13 @@ Expected<Exit> Evaluate(const EvalFlags& flags) {
   }
   std::cout << "\n";
   if (flags.against) {
+    std::vector<double> counts;
+    for (const TokenWindow& window : tokens->windows) {
+      counts.push_back(static_cast<double>(window.predicted()));
+    }
     std::cout << "nll over " << flags.against->string() << ": "
-              << FormatEstimate(LossOver(others, *tokens, loss), 5)
+              << FormatEstimate(
+                     PairedDifference(loss.window_nll, others, counts), 5)
               << " nats/token, paired by window\n";
   }
   if (flags.json) {

@@ -227,13 +227,21 @@ std::string RenderMeasurement(const SensitivityTable& table) {
          RenderFit(table, table.fit_at_budget, "unseen ones at the budget");
 }
 
+RatioEstimate PairedDifference(std::span<const double> sums,
+                               std::span<const double> others,
+                               std::span<const double> window_tokens) {
+  std::vector<double> difference(sums.begin(), sums.end());
+  for (std::size_t w = 0; w < difference.size(); ++w) {
+    difference[w] -= others[w];
+  }
+  return EstimateRatio(difference, window_tokens);
+}
+
 void ComparePlans(std::span<const double> window_tokens,
                   std::vector<ReportRow>& rows) {
   const std::vector<double> plan = rows.back().loss.window_nll;
   for (ReportRow& row : rows) {
-    std::vector<double> difference = row.loss.window_nll;
-    for (std::size_t w = 0; w < plan.size(); ++w) difference[w] -= plan[w];
-    row.over_plan = EstimateRatio(difference, window_tokens);
+    row.over_plan = PairedDifference(row.loss.window_nll, plan, window_tokens);
   }
 }
 

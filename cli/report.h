@@ -37,6 +37,12 @@ struct ReportRow {
   RatioEstimate over_plan;
 };
 
+// Sums of windows less those of `others`, a predicted token, paired by window.
+// All of one length.
+RatioEstimate PairedDifference(std::span<const double> sums,
+                               std::span<const double> others,
+                               std::span<const double> window_tokens);
+
 // Fills over_plan of all rows; the last one is the plan. window_tokens:
 // predicted tokens of each evaluation window.
 void ComparePlans(std::span<const double> window_tokens,

@@ -382,8 +382,6 @@ TEST_P(LearnedMatrixOf, GoesOnByRoundingTheOtherRowsOnTheRangesLearned) {
               testing::Pointwise(testing::FloatNear(1e-6F), low_rows(clipped)));
   for (int i = 26; i < 100; ++i) made->Step(slopes, i / 100.0);
   made->HardWeights(hard);
-  std::vector<float> soft(weights_.size());
-  made->SoftWeights(soft);
   EXPECT_NE(low_rows(hard), low_rows(clipped));
   EXPECT_EQ(DequantizedReference(made->Pack()), hard);
   EXPECT_EQ(made->rounded_weights(),
